@@ -1,0 +1,104 @@
+"""The bus: what the orchestrator and the participants need of Redis Streams, and nothing more.
+
+Two implementations pass one contract suite (tests/contracts/test_bus_contract.py): `adapters/streams/` on Redis,
+and `adapters/memory_bus.py` for tests and simulated failure runs. Callers treat the bus as one that may lose,
+repeat, delay and reorder anything.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from adapters.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stream entry to publish: flat text fields."""
+
+    stream: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One stream entry as a consumer gets it."""
+
+    stream: str
+    entry_id: str
+    fields: Mapping[str, str]
+    redelivered: bool = False  #: claimed from another consumer, or delivered before: it comes alone
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Settled: publish what it caused, then acknowledge it (only once every one of these XADDs succeeded)."""
+
+    publish: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Not settled: leave it pending; it is delivered again, alone, and after N times alone it is a dead letter."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Can never be handled (undecodable, say): to `{stream}.dead` with the reason, then acknowledged."""
+
+    reason: str
+
+
+Verdict = Ack | Leave | Dead
+
+#: Gets a batch in stream order and returns one verdict for each delivery. `Unavailable` leaves the whole batch
+#: pending and is never counted; any other exception leaves it pending too, and each entry comes again alone.
+Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who reads a stream. `group` is created at id 0, before anything is published."""
+
+    stream: str
+    group: str
+    handler: Handler
+    on_healed: Callable[[str], Awaitable[None]] | None = (
+        None  #: called with the stream when a lost group was made again
+    )
+
+
+class Bus(Protocol):
+    """Streams with consumer groups."""
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        """Append the entries in order, in one round trip; one result each, `None` where the entry is on its stream."""
+        ...
+
+    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """How far each stream's group has been delivered, by our clock.
+
+        `groups` maps stream to group. The answer maps stream to a time: what was published before it has been
+        delivered; `None` where nothing is left undelivered. A stream or group that is missing counts as delivered
+        (there is nothing left that could still arrive). Raises `Unavailable`.
+        """
+        ...
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Register a subscription; before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to deliver. Returns at once also while the server is away: it keeps trying."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish the batches in hand, then stop delivering."""
+        ...
+
+    async def problems(self) -> Sequence[str]:
+        """What is wrong right now, in words, for `/readyz`; empty when every subscription is alive."""
+        ...

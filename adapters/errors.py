@@ -1,0 +1,9 @@
+"""Errors of the outside world, by who must react."""
+
+
+class Unavailable(Exception):
+    """A server is away (or read-only, full, loading, refusing): back off and try again; nothing is counted for it."""
+
+
+class Conflict(Exception):
+    """Somebody else wrote first: start over from a fresh read."""

@@ -1,0 +1,269 @@
+"""The bus in memory: same contract as `adapters/streams/`, deterministic, no Redis.
+
+For tests, which step it with `deliver` or `run_until_idle`, and for simulated failure runs, where it is started and
+lives on their clock. Buses of one `MemoryServer` share its streams, as processes share one Redis. Whatever a caller
+may rely on is stated by tests/contracts/test_bus_contract.py, which the real bus passes too.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from adapters.bus import Ack, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.clock import Clock
+from adapters.errors import Unavailable
+from adapters.streams.names import Streams
+from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An entry that was delivered and not yet settled."""
+
+    delivery: Delivery
+    owner: "MemoryBus"
+    alone: int = 0  # how often it was handled alone
+    in_hand: bool = True
+
+
+@dataclass(slots=True)
+class _Group:
+    """A consumer group: how far it was delivered, and what of that is not settled."""
+
+    delivered: int = 0
+    pending: dict[str, _Pending] = field(default_factory=dict)
+
+
+class MemoryServer:
+    """What Redis is for the real buses: the streams and their groups, and the faults that tests inject."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sequence = 0
+        self.streams: dict[str, list[tuple[Delivery, datetime]]] = {}  #: every entry ever added, with its time
+        self.groups: dict[tuple[str, str], _Group] = {}
+        self.down = False  #: nothing is published, delivered or acknowledged
+        self.refused: set[str] = set()  #: streams that accept no entry
+        self.waiting: list[asyncio.Event] = []  #: one for each bus: set when there may be something to do
+
+    def flush(self) -> None:
+        """Lose everything, as FLUSHALL does."""
+        self.streams.clear()
+        self.groups.clear()
+        self.wake()
+
+    def add(self, entry: Entry) -> Unavailable | None:
+        """Append an entry."""
+        if self.down or entry.stream in self.refused:
+            return Unavailable(f"{entry.stream} accepts nothing")
+        now = self._clock.now()
+        self._sequence += 1
+        entry_id = f"{int(now.timestamp() * 1_000)}-{self._sequence}"
+        self.streams.setdefault(entry.stream, []).append((Delivery(entry.stream, entry_id, dict(entry.fields)), now))
+        self.wake()
+        return None
+
+    def entries(self, stream: str) -> Sequence[Mapping[str, str]]:
+        """The fields of what is on a stream, oldest first."""
+        return [delivery.fields for delivery, _ in self.streams.get(stream, ())]
+
+    def wake(self) -> None:
+        """Make every started bus look again."""
+        for event in self.waiting:
+            event.set()
+
+    def check(self) -> None:
+        """Raise `Unavailable` while the server is down."""
+        if self.down:
+            raise Unavailable("the server is down")
+
+
+class MemoryBus:
+    """Implements `adapters.bus.Bus`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        server: MemoryServer | None = None,
+        *,
+        prefix: str = "saga.",
+        max_records: int = 200,
+        alone_limit: int = 5,
+        retry_s: float = 1.0,
+        on_dead: Callable[[Delivery, str], Awaitable[None]] | None = None,
+    ) -> None:
+        self._clock = clock
+        self.server = server or MemoryServer(clock)
+        self.streams = Streams(prefix)
+        self._max_records = max_records
+        self._alone_limit = alone_limit
+        self._retry_s = retry_s
+        self._on_dead = on_dead
+        self._subscriptions: list[Subscription] = []
+        self._known_groups: dict[tuple[str, str], _Group] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._retry_at = clock.now()
+        self._changed = asyncio.Event()
+        self.server.waiting.append(self._changed)
+        self.alive = True  #: a bus that is not alive loses what it held to the others
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        """Append the entries in order; one result each."""
+        results = [self.server.add(entry) for entry in entries]
+        for entry, result in zip(entries, results, strict=True):
+            if result is None and (group := self.streams.own_group(entry.stream)) is not None:
+                self.server.groups.setdefault((entry.stream, group), _Group())
+        return results
+
+    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """How far each stream's group has been delivered; see `adapters.bus.Bus`."""
+        self.server.check()
+        return {stream: self._delivered_until(stream, group) for stream, group in groups.items()}
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Register a subscription; before `start`."""
+        self._subscriptions.append(subscription)
+
+    async def start(self) -> None:
+        """Deliver in the background: at once what is new, and on the clock what has to be tried again."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, then stop delivering; others take over what was left."""
+        self._stopping = True
+        self._changed.set()
+        if self._task is not None:
+            await self._task
+        self.alive = False
+        self.server.wake()
+
+    def kill(self) -> None:
+        """Stop in the middle of whatever is in hand, as SIGKILL does; others take it over."""
+        if self._task is not None:
+            self._task.cancel()
+        self.alive = False
+        self.server.wake()
+
+    async def problems(self) -> Sequence[str]:
+        """Whether the server is down, or this bus dead."""
+        return (["the server is down"] if self.server.down else []) + ([] if self.alive else ["the bus has stopped"])
+
+    async def run_until_idle(self) -> None:
+        """Deliver until nothing more can be done now; what only waits for a server that is away stays pending."""
+        while await self.deliver():
+            pass
+
+    async def deliver(self, *, again: bool = True) -> bool:
+        """One round: each subscription's unsettled entries (with `again`), each alone, then one fresh batch.
+
+        Returns whether anything moved.
+        """
+        moved = False
+        for subscription in self._subscriptions:
+            if self.alive and not self.server.down:
+                group = await self._group(subscription)
+                moved |= again and await self._deliver_again(subscription, group)
+                moved |= await self._deliver_fresh(subscription, group)
+        return moved
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            self._changed.clear()
+            again = self._clock.now() >= self._retry_at
+            if again:
+                self._retry_at = self._clock.now() + timedelta(seconds=self._retry_s)
+            if not await self.deliver(again=again):
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until something changed, or what was left is due again."""
+        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._changed.wait())]
+        if self.server.down or any(group.pending for group in self.server.groups.values()):
+            waits.append(asyncio.ensure_future(self._clock.sleep(self._retry_s)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _deliver_again(self, subscription: Subscription, group: _Group) -> bool:
+        moved = False
+        for pending in list(group.pending.values()):
+            if not pending.owner.alive or (pending.owner is self and not pending.in_hand):
+                moved |= await self._alone(subscription, group, pending)
+        return moved
+
+    async def _deliver_fresh(self, subscription: Subscription, group: _Group) -> bool:
+        fresh = self.server.streams.get(subscription.stream, [])[group.delivered :][: self._max_records]
+        group.delivered += len(fresh)
+        batch = [_Pending(delivery, self) for delivery, _ in fresh]
+        group.pending.update((pending.delivery.entry_id, pending) for pending in batch)
+        if batch:
+            await self._together(subscription, group, batch)
+        return bool(batch)
+
+    async def _group(self, subscription: Subscription) -> _Group:
+        key = (subscription.stream, subscription.group)
+        group = self.server.groups.setdefault(key, _Group())
+        lost = self._known_groups.get(key, group) is not group
+        self._known_groups[key] = group
+        if lost and subscription.on_healed is not None:
+            await subscription.on_healed(subscription.stream)
+        return group
+
+    async def _together(self, subscription: Subscription, group: _Group, batch: Sequence[_Pending]) -> None:
+        deliveries = [pending.delivery for pending in batch]
+        try:
+            verdicts = await judge(subscription, deliveries)
+            for pending, verdict in zip(batch, verdicts, strict=True):
+                await self._settle(group, pending, verdict)
+        except Unavailable:
+            pass  # All stay pending, and nothing is counted.
+        except Exception as error:  # All come again, each alone: only there is it clear whose fault it was.
+            log_raised(deliveries, error)
+        finally:
+            for pending in batch:
+                pending.in_hand = False
+
+    async def _alone(self, subscription: Subscription, group: _Group, pending: _Pending) -> bool:
+        """One try; `False` where a server was away, which is never counted."""
+        pending.owner, pending.in_hand = self, True
+        pending.alone += 1
+        try:
+            delivery = replace(pending.delivery, redelivered=True)
+            verdict = await judge_alone(subscription, delivery, pending.alone, self._alone_limit)
+            settled = await self._settle(group, pending, verdict)
+        except Unavailable:
+            settled = False
+        finally:
+            pending.in_hand = False
+        if settled is False:
+            pending.alone -= 1
+        return settled is not False
+
+    async def _settle(self, group: _Group, pending: _Pending, verdict: Verdict) -> bool | None:
+        """`True`: acknowledged; `None`: left by its handler; `False`: its entries could not be published."""
+        if isinstance(verdict, Leave):
+            return None
+        entries = verdict.publish if isinstance(verdict, Ack) else await self._bury(pending.delivery, verdict.reason)
+        results = await self.publish(entries)
+        if self.server.down or any(result is not None for result in results):
+            return False
+        group.pending.pop(pending.delivery.entry_id, None)
+        return True
+
+    async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
+        if self._on_dead is not None:
+            await self._on_dead(delivery, reason)
+        return dead_letters(delivery, reason, self._clock.now(), self.streams)
+
+    def _delivered_until(self, stream: str, name: str) -> datetime | None:
+        entries = self.server.streams.get(stream, [])
+        group = self.server.groups.get((stream, name))
+        if group is None or group.delivered >= len(entries):
+            return None
+        return entries[group.delivered - 1][1] if group.delivered else _EPOCH

@@ -1,0 +1,230 @@
+"""MongoDB: the only module that names the driver.
+
+Motor is the driver; PyMongo's own async client is a drop-in second one (the contract suites run on both). The few
+calls in which they differ are wrapped here. Errors of the driver leave this module only as `Unavailable` (back off)
+or `Conflict` (start over from a fresh read). Nothing here knows sagas or participants.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC
+from typing import Any, Literal, TypeVar
+from collections.abc import AsyncIterator
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, InsertOne, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from adapters.errors import Conflict, Unavailable
+
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "Document",
+    "IndexModel",
+    "InsertOne",
+    "Mongo",
+    "Session",
+    "UpdateOne",
+    "translating",
+]
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Session = Any  #: the driver's session: Motor's and PyMongo's have no common type
+Database = Any  #: the driver's database, likewise
+Collection = Any  #: the driver's collection, likewise
+Driver = Literal["motor", "pymongo"]
+
+WRITE_CONFLICT = 112
+DUPLICATE_KEY = 11000
+COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
+SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it is `Unavailable`
+SOCKET_TIMEOUT_MS = 20_000
+POOL_SIZE = 50
+
+# Errors that say "this server can't right now": not primary, shutting down, interrupted, stepped down, write concern
+# not satisfied (the write may have been applied: the caller reads before it goes on).
+AWAY_CODES = frozenset({6, 7, 50, 64, 79, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+
+
+def _translate(error: PyMongoError) -> Exception:
+    if isinstance(error, DuplicateKeyError):
+        return Conflict(str(error.code))
+    if isinstance(error, BulkWriteError):
+        return _translate_bulk(error)
+    if error.has_error_label("UnknownTransactionCommitResult"):
+        return Unavailable("MongoDB did not say whether the transaction was committed")
+    if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
+        return Unavailable(f"MongoDB does not answer: {type(error).__name__}")
+    code = error.code if isinstance(error, OperationFailure) else None
+    if code == WRITE_CONFLICT or error.has_error_label("TransientTransactionError"):
+        return Conflict(str(code))
+    if code in AWAY_CODES:
+        return Unavailable(f"MongoDB refuses for now: code {code}")
+    return error
+
+
+def _translate_bulk(error: BulkWriteError) -> Exception:
+    details = error.details or {}
+    codes = {failure.get("code") for failure in details.get("writeErrors", [])}
+    if codes & {DUPLICATE_KEY, WRITE_CONFLICT} or error.has_error_label("TransientTransactionError"):
+        return Conflict(str(sorted(code for code in codes if code)))
+    if details.get("writeConcernErrors") or codes & AWAY_CODES:
+        return Unavailable("MongoDB did not confirm a write")
+    return error
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable` or `Conflict`; what is neither passes as it is."""
+    try:
+        yield
+    except PyMongoError as error:
+        translated = _translate(error)
+        if translated is error:
+            raise
+        raise translated from error
+
+
+class Mongo:
+    """One client. Lazy: making it never blocks and never fails, calls raise `Unavailable`."""
+
+    def __init__(self, client: Any, driver: Driver) -> None:
+        self._client = client
+        self.driver = driver
+
+    @classmethod
+    def connect(cls, url: str, *, driver: Driver = "motor", app_name: str = "saga") -> "Mongo":
+        """A client for `url`, majority and journaled writes, majority reads from the primary, times in UTC."""
+        options: dict[str, Any] = {
+            "appname": app_name,
+            "maxPoolSize": POOL_SIZE,
+            "serverSelectionTimeoutMS": SERVER_SELECTION_MS,
+            "socketTimeoutMS": SOCKET_TIMEOUT_MS,
+            "tz_aware": True,
+        }
+        client: Any = AsyncIOMotorClient(url, **options) if driver == "motor" else AsyncMongoClient(url, **options)
+        return cls(client, driver)
+
+    def database(self, name: str) -> Database:
+        """The driver's database object, with the guarantees that every promise here rests on."""
+        return self._client.get_database(
+            name,
+            codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless a primary answers."""
+        with translating():
+            hello = await self._client.admin.command("hello")
+        if not hello.get("isWritablePrimary"):
+            raise Unavailable("MongoDB has no primary")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        closing = self._client.close()
+        if inspect.isawaitable(closing):  # PyMongo's is a coroutine, Motor's is not.
+            await closing
+
+    async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `body` in one transaction and commit it.
+
+        Raises `Conflict` where nothing was applied and the caller may start over (bounded), `Unavailable` where
+        MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes.
+        """
+        async with self._session() as session:
+            with translating():
+                await self._begin(session)
+                try:
+                    result = await body(session)
+                except BaseException:
+                    await self._abort(session)
+                    raise
+                await self._commit(session)
+                return result
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        with translating():
+            starting = self._client.start_session()
+            session = await starting if inspect.isawaitable(starting) else starting
+        try:
+            yield session
+        finally:
+            await session.end_session()
+
+    async def _begin(self, session: Session) -> None:
+        starting = session.start_transaction(
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern("majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        if inspect.isawaitable(starting):  # PyMongo's is a coroutine, Motor's is not.
+            await starting
+
+    async def _abort(self, session: Session) -> None:
+        try:
+            await session.abort_transaction()
+        except PyMongoError:
+            pass  # The server aborts it by itself; the error that led here is the one to report.
+
+    async def _commit(self, session: Session) -> None:
+        for tries_left in reversed(range(COMMIT_TRIES)):
+            try:
+                await session.commit_transaction()
+                return
+            except PyMongoError as error:
+                if not error.has_error_label("UnknownTransactionCommitResult") or not tries_left:
+                    raise
+
+
+async def find(
+    collection: Collection, query: Mapping[str, Any], *, limit: int, session: Session = None, **options: Any
+) -> list[Document]:
+    """At most `limit` documents in one list."""
+    with translating():
+        return list(await collection.find(query, limit=limit, session=session, **options).to_list(limit))
+
+
+async def insert_new(collection: Collection, documents: Sequence[Document]) -> set[int]:
+    """Insert all of them; the positions of those whose `_id` is taken already. The others are in, durably."""
+    try:
+        with translating():
+            try:
+                await collection.insert_many(list(documents), ordered=False)
+            except BulkWriteError as error:
+                return _taken(error)
+    except Conflict as conflict:
+        raise Unavailable("MongoDB was busy with the same documents") from conflict
+    return set()
+
+
+def _taken(error: BulkWriteError) -> set[int]:
+    details = error.details or {}
+    failures = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(failure["code"] != DUPLICATE_KEY for failure in failures):
+        raise error
+    return {failure["index"] for failure in failures}
+
+
+async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> None:
+    """Make the indexes that are missing."""
+    with translating():
+        await collection.create_indexes(list(indexes))

@@ -1,0 +1,43 @@
+"""MongoDB and Redis together, as `saga up` and the tests want them."""
+
+from pathlib import Path
+
+from adapters.servers.mongod import MongoServer
+from adapters.servers.redis import RedisServer
+
+
+class Servers:
+    """Both servers in one data directory; a server whose URL is given is used as it is and never started or stopped."""
+
+    def __init__(self, data_directory: Path, *, mongo_url: str | None = None, redis_url: str | None = None) -> None:
+        """Prepare; nothing is started before `start`."""
+        self._mongo_url = mongo_url
+        self._redis_url = redis_url
+        self.mongo = MongoServer(data_directory / "mongo")
+        self.redis = RedisServer(data_directory / "redis")
+
+    @property
+    def mongo_url(self) -> str:
+        """Where MongoDB is."""
+        return self._mongo_url or self.mongo.url
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is."""
+        return self._redis_url or self.redis.url
+
+    def start(self) -> None:
+        """Start or adopt what has no URL; if one fails, the other is not left behind. Raises as `LocalServer.start`."""
+        try:
+            if not self._redis_url:
+                self.redis.start()
+            if not self._mongo_url:
+                self.mongo.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop what this process has started, or adopted from a starter that died."""
+        self.mongo.stop()
+        self.redis.stop()

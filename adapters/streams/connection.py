@@ -1,0 +1,116 @@
+"""The one Redis client of a bus: how it is made, and how its errors become ours.
+
+Every call to Redis outside FastStream's reader runs inside `translating()`, so that no caller knows redis-py.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import TYPE_CHECKING
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import DataError, RedisError
+
+from adapters.clock import Clock
+from adapters.errors import Unavailable
+from adapters.streams.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+Client = Redis
+
+
+def connect(url: str, settings: StreamSettings) -> Client:
+    """A client that connects at its first command. Its pool makes callers wait instead of failing or growing."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=settings.max_connections,
+        timeout=settings.socket_timeout_s,
+        socket_timeout=settings.socket_timeout_s,
+        socket_connect_timeout=settings.socket_timeout_s,
+        socket_keepalive=True,
+        health_check_interval=15,
+        # One quick second try: after a restart of the server every pooled connection is stale. A timeout is not
+        # retried: the caller learns that the server is away, and the same entry is not added again and again.
+        retry=Retry(
+            ExponentialWithJitterBackoff(base=0.05, cap=0.5),
+            2,
+            supported_errors=(RedisConnectionError,),
+        ),
+        # What cannot be UTF-8 becomes visible text on both ways, so that no entry can make an encoder raise.
+        encoding_errors="backslashreplace",
+    )
+    return Redis(connection_pool=pool)
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Turn whatever the server or the network refuses into `Unavailable`.
+
+    READONLY, OOM, NOPERM, LOADING and MISCONF are refusals like a lost connection: back off, nothing is counted.
+    `DataError` is our own mistake and passes through.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except (RedisError, OSError, TimeoutError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """The error in our words."""
+    return Unavailable(f"Redis: {type(error).__name__}: {str(error)[:200]}")
+
+
+def text(raw: object) -> str:
+    """Text that Redis sent. Bytes that are no UTF-8 become visible escapes: no entry can make a decoder raise."""
+    return raw.decode(errors="backslashreplace") if isinstance(raw, bytes) else str(raw)
+
+
+class Backoff:
+    """Pauses while a server is away: doubling, with full jitter, so that many processes don't return at once.
+
+    See https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        rng: Random,
+        settings: StreamSettings,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._first_s = settings.backoff_first_s
+        self._cap_s = settings.backoff_cap_s
+        self._stopping = stopping
+        self._ceiling_s = self._first_s
+
+    def reset(self) -> None:
+        """It went well: the next pause is a short one again."""
+        self._ceiling_s = self._first_s
+
+    async def pause(self) -> None:
+        """Wait; longer than the last time. Ends early when the bus stops."""
+        # At least half the ceiling: a jitter down to zero would be a spin.
+        delay_s = self._ceiling_s * (0.5 + self._rng.random() / 2)
+        self._ceiling_s = min(self._cap_s, self._ceiling_s * 2)
+        await wait(self._clock, delay_s, self._stopping)
+
+
+async def wait(clock: Clock, seconds: float, stopping: asyncio.Event) -> None:
+    """Wait that long, or until the bus stops."""
+    waits: list[Awaitable[object]] = [clock.sleep(seconds), stopping.wait()]
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

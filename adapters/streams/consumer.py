@@ -1,0 +1,256 @@
+"""Hands the entries of one subscription to its handler, publishes what they caused, then acknowledges them.
+
+The XADDs come first and each result is checked; only then XACK, and only for entries whose XADDs all succeeded. In
+one pipeline with the XACK a full server would lose the command and acknowledge the reply that caused it.
+
+One turn at a time: a fresh batch, or a slice of entries that come again, alone. An entry that was delivered before is
+never in company: a poisonous one would take its batch along each time. How often it was alone is counted in Redis
+*before* it is handled, so that an entry that kills the process is counted too; a server that is away never counts.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.errors import Unavailable
+from adapters.streams.connection import Backoff, text, translating
+from adapters.streams.faststream_private import RawEntry
+from adapters.streams.publisher import WrongType
+from adapters.streams.shared import Shared
+from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
+
+log = structlog.get_logger(__name__)
+
+
+class Consumer:
+    """One subscription's consumer in this process. Its methods never raise for what a handler or Redis does."""
+
+    def __init__(self, shared: Shared, subscription: Subscription, backoff: Backoff) -> None:
+        self._shared = shared
+        self._subscription = subscription
+        self._backoff = backoff
+        self._turn = asyncio.Lock()
+        self._counts_key = shared.streams.alone_counts(subscription.stream, subscription.group)
+        self._overcounted: dict[str, int] = {}  # counted, then unavailable, and could not be taken back
+        self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
+        self.in_hand: set[str] = set()  #: ids being handled or waiting for their turn in this process
+        self.furthest: tuple[int, int] = (
+            0,
+            0,
+        )  #: the newest id our group is known to have been delivered
+
+    async def batch(self, raw: Sequence[RawEntry]) -> None:
+        """Handle fresh entries in one call; those that were not settled together are tried alone at once."""
+        deliveries = [self._delivery(entry_id, fields) for entry_id, fields in raw]
+        self.furthest = max(self.furthest, parse_id(deliveries[-1].entry_id))
+        ids = [delivery.entry_id for delivery in deliveries]
+        self.in_hand.update(ids)
+        self.left.update(dict.fromkeys(ids))  # Until settled: whatever goes wrong below, they come again.
+        try:
+            async with self._turn:
+                for delivery in await self._together(deliveries):
+                    await self._alone(replace(delivery, redelivered=True))
+        finally:
+            self.in_hand.difference_update(ids)
+
+    async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
+        """Claim entries one by one, each right before it is handled, so that two that take over share the work."""
+        size = self._shared.settings.takeover_slice
+        for first in range(0, len(ids), size):
+            async with self._turn:
+                for entry_id in ids[first : first + size]:
+                    if self._shared.stopping.is_set():
+                        return
+                    await self._claim_one(entry_id, min_idle_ms)
+
+    async def _claim_one(self, entry_id: str, min_idle_ms: int) -> None:
+        if entry_id in self.in_hand:
+            return
+        subscription, shared = self._subscription, self._shared
+        with translating():
+            claimed = await shared.client.xclaim(
+                subscription.stream,
+                subscription.group,
+                shared.consumer,
+                min_idle_ms,
+                [entry_id],
+            )
+        if not claimed:
+            await self._not_claimed(entry_id)
+            return
+        if entry_id not in self.left:
+            shared.counts.taken_over += 1
+        self.in_hand.add(entry_id)
+        self.left[entry_id] = None
+        try:
+            await self._alone(replace(self._delivery(*claimed[0]), redelivered=True))
+        finally:
+            self.in_hand.discard(entry_id)
+
+    async def _not_claimed(self, entry_id: str) -> None:
+        """Too fresh, somebody else's by now, settled, or gone: Redis drops an entry that was trimmed while pending."""
+        stream, group, client = (
+            self._subscription.stream,
+            self._subscription.group,
+            self._shared.client,
+        )
+        with translating():
+            pending = await client.xpending_range(stream, group, min=entry_id, max=entry_id, count=1)
+            if pending and pending[0]["consumer"] == self._shared.consumer.encode():
+                return
+            self.left.pop(entry_id, None)
+            if not pending and not await client.xrange(stream, min=entry_id, max=entry_id, count=1):
+                self._shared.counts.vanished += 1
+                log.warning("entry_vanished", stream=stream, group=group, entry_id=entry_id)
+
+    async def _together(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """One handler call for all; returns those that have to be tried alone."""
+        try:
+            unsettled = await self._settle(deliveries, await judge(self._subscription, deliveries))
+        except Unavailable as error:
+            await self._away(error)
+            return deliveries
+        except Exception as error:  # A handler's bug leaves its entries pending, whatever it was.
+            log_raised(deliveries, error)
+            return deliveries
+        if unsettled:
+            await self._away(next(iter(unsettled.values())))
+        else:
+            self._backoff.reset()
+        return [delivery for delivery in deliveries if delivery.entry_id in unsettled]
+
+    async def _alone(self, delivery: Delivery) -> None:
+        """One try with one entry. What stays unsettled is in `left` and comes again at the next tending."""
+        if self._shared.stopping.is_set():
+            return
+        counted = 0
+        try:
+            counted = await self._count(delivery.entry_id)
+            verdict = await judge_alone(self._subscription, delivery, counted, self._shared.settings.alone_limit)
+            unsettled = await self._settle([delivery], [verdict])
+            for error in unsettled.values():
+                raise error
+        except WrongType as error:
+            log.warning(
+                "publishing_refused",
+                stream=delivery.stream,
+                entry_id=delivery.entry_id,
+                error=str(error),
+            )
+        except Unavailable as error:
+            if counted:
+                await self._uncount(delivery.entry_id)
+            await self._away(error)
+        else:
+            self._backoff.reset()
+
+    async def _settle(self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict]) -> Mapping[str, Unavailable]:
+        """Publish, then acknowledge; returns the ids whose entries are not all on their streams."""
+        entries: list[Entry] = []
+        owners: list[str] = []
+        settled: list[str] = []
+        buried: set[str] = set()
+        for delivery, verdict in zip(deliveries, verdicts, strict=True):
+            if isinstance(verdict, Leave):
+                self._leave(delivery, verdict)
+                continue
+            if isinstance(verdict, Dead):
+                caused = await self._bury(delivery, verdict.reason)
+                buried.add(delivery.entry_id)
+            else:
+                caused = verdict.publish
+            entries += caused
+            owners += [delivery.entry_id] * len(caused)
+            settled.append(delivery.entry_id)
+        results = await self._shared.publisher.publish(entries) if entries else ()
+        failed: dict[str, Unavailable] = {}
+        for entry, owner, error in zip(entries, owners, results, strict=True):
+            # A dead command may well name no stream in `replyto`: that must not keep it from being buried.
+            hopeless = owner in buried and isinstance(error, WrongType) and not self._is_dead_stream(entry.stream)
+            if error is not None and not hopeless:
+                failed[owner] = error
+        await self._acknowledge([entry_id for entry_id in settled if entry_id not in failed])
+        self._shared.counts.dead += len(buried.difference(failed))
+        return failed
+
+    def _is_dead_stream(self, stream: str) -> bool:
+        return self._shared.streams.is_dead(stream)
+
+    async def _acknowledge(self, ids: Sequence[str]) -> None:
+        if not ids:
+            return
+        with translating():
+            pipeline = self._shared.client.pipeline(transaction=False)
+            pipeline.xack(self._subscription.stream, self._subscription.group, *ids)
+            pipeline.hdel(self._counts_key, *ids)
+            await pipeline.execute()
+        for entry_id in ids:
+            self.left.pop(entry_id, None)
+        self._shared.counts.settled += len(ids)
+
+    async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
+        """The entries that a dead letter causes; the application has its copy first, for Redis may lose ours."""
+        log.warning(
+            "entry_dead",
+            stream=delivery.stream,
+            entry_id=delivery.entry_id,
+            reason=reason,
+        )
+        await self._tell_dead(delivery, reason)
+        return dead_letters(delivery, reason, self._shared.clock.now(), self._shared.streams)
+
+    async def _tell_dead(self, delivery: Delivery, reason: str) -> None:
+        if self._shared.on_dead is None:
+            return
+        try:
+            await self._shared.on_dead(delivery, reason)
+        except Unavailable:
+            raise
+        except Exception as error:  # The stream of dead letters has it; a broken copy must not block the stream.
+            log.error("dead_letter_copy_failed", entry_id=delivery.entry_id, exc_info=error)
+
+    async def _count(self, entry_id: str) -> int:
+        step = 1 - self._overcounted.get(entry_id, 0)
+        with translating():
+            counted = int(await self._shared.client.hincrby(self._counts_key, entry_id, step))
+        self._overcounted.pop(entry_id, None)
+        return counted
+
+    async def _uncount(self, entry_id: str) -> None:
+        try:
+            with translating():
+                await self._shared.client.hincrby(self._counts_key, entry_id, -1)
+        except Unavailable:
+            self._overcounted[entry_id] = 1
+
+    async def _away(self, error: Unavailable) -> None:
+        """A server is away: wait with the turn in hand, so that nothing more is read for nothing."""
+        self._shared.counts.unavailable += 1
+        log.warning("unavailable", stream=self._subscription.stream, error=str(error))
+        await self._backoff.pause()
+
+    def _leave(self, delivery: Delivery, verdict: Leave) -> None:
+        self._shared.counts.left += 1
+        log.info(
+            "entry_left",
+            stream=delivery.stream,
+            entry_id=delivery.entry_id,
+            reason=verdict.reason,
+        )
+
+    def _delivery(self, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Delivery:
+        return Delivery(
+            stream=self._subscription.stream,
+            entry_id=entry_id.decode(),
+            fields={text(name): text(value) for name, value in fields.items()},
+        )
+
+
+def parse_id(entry_id: str | bytes) -> tuple[int, int]:
+    """An entry id as numbers, so that ids compare in stream order."""
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    milliseconds, _, sequence = text.partition("-")
+    return int(milliseconds), int(sequence or 0)

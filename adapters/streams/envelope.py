@@ -1,0 +1,293 @@
+"""Messages to stream fields and back: the wire format of docs/wire-protocol.md, and nothing else.
+
+Pure functions; they run once per message. Decoding raises `Undecodable` and never anything else, whatever the
+bytes: a hostile or broken entry must end as a dead letter, not as a crash. What decodes can be stored in MongoDB
+and encoded again (no NaN, no integer beyond 64 bits, no lone surrogate, bounded size and depth).
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar
+
+from adapters.bus import Entry
+from sagas.messages import CommandMessage, EventMessage, Json, Outcome, ReplyMessage
+
+MAX_DATA_BYTES = 256 * 1024  #: of `data` as JSON, both ways
+MAX_DEPTH = 64  #: of `data`; MongoDB refuses documents nested deeper than 100
+MAX_ID_CHARS = 512  #: of ids, types and stream names
+#: What a command without `firsttime` counts as: never too old to be handled.
+UNDATED = datetime(9999, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+
+_SPEC_VERSION = "1.0"
+_INT64 = range(-(2**63), 2**63)
+#: Long digits, large exponents, escaped surrogates, NUL: only then is a second, careful look at the text needed.
+_SUSPECT = re.compile(r"\d{19}|[eE]\+?\d{3}|\\u[dD][89a-fA-F]|\\u0000")
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Undecodable(Exception):
+    """The entry is not a message of ours. The text says what is wrong, and goes to the dead letters with it."""
+
+
+class Unencodable(ValueError):
+    """The message's data is no JSON, or too large: a bug or a limit of the sender, found before anything is sent."""
+
+
+def encode_command(message: CommandMessage) -> dict[str, str]:
+    """The fields of one sending of a command."""
+    fields = {
+        "specversion": _SPEC_VERSION,
+        "id": message.id,
+        "type": message.type,
+        "source": "/orchestrator",
+        "subject": message.saga_id,
+        "time": time_text(message.time),
+        "data": _data_text(message.data),
+        "attempt": str(message.attempt),
+        "firsttime": time_text(message.first_time),
+        "expirytime": time_text(message.expiry_time),
+    }
+    if message.reply_to:
+        fields["replyto"] = message.reply_to
+    if message.undoes is not None:
+        fields["undoes"] = message.undoes
+    if message.undoes_time is not None:
+        fields["undoestime"] = time_text(message.undoes_time)
+    if message.traceparent:
+        fields["traceparent"] = message.traceparent
+    return fields
+
+
+def encode_reply(message: ReplyMessage) -> dict[str, str]:
+    """The fields of a reply."""
+    fields = {
+        "specversion": _SPEC_VERSION,
+        "id": f"{message.command_id}/reply/{message.attempt or 1}",
+        "type": message.type or f"reply.{message.outcome.value}",
+        "source": message.source or "/participants",
+        "subject": message.saga_id,
+        "data": _data_text(message.data),
+        "causationid": message.command_id,
+        "outcome": message.outcome.value,
+    }
+    if message.attempt is not None:
+        fields["attempt"] = str(message.attempt)
+    if message.time is not None:
+        fields["time"] = time_text(message.time)
+    if message.traceparent:
+        fields["traceparent"] = message.traceparent
+    return fields
+
+
+def encode_event(message: EventMessage) -> dict[str, str]:
+    """The fields of an event."""
+    return {
+        "specversion": _SPEC_VERSION,
+        "id": message.id,
+        "type": message.type,
+        "source": "/orchestrator",
+        "subject": message.saga_id,
+        "time": time_text(message.time),
+        "data": _data_text(message.data),
+    }
+
+
+def decode_command(fields: Mapping[str, str], participant: str) -> CommandMessage:
+    """Read a command; only `id`, `type` and `data` are required."""
+    command_id = _required(fields, "id")
+    first_time = _time(fields, "firsttime") or _time(fields, "time") or UNDATED
+    return CommandMessage(
+        id=command_id,
+        type=_required(fields, "type"),
+        participant=participant,
+        saga_id=_optional(fields, "subject") or command_id.split("/", 1)[0],
+        data=_data(fields),
+        attempt=_attempt(fields) or 1,
+        time=_time(fields, "time") or first_time,
+        first_time=first_time,
+        expiry_time=_time(fields, "expirytime") or UNDATED,
+        undoes=_optional(fields, "undoes"),
+        undoes_time=_time(fields, "undoestime"),
+        reply_to=_optional(fields, "replyto") or "",
+        traceparent=_optional(fields, "traceparent"),
+    )
+
+
+def decode_reply(fields: Mapping[str, str]) -> ReplyMessage:
+    """Read a reply; only `causationid`, `outcome` and `data` are required."""
+    command_id = _required(fields, "causationid")
+    try:
+        outcome = Outcome(_required(fields, "outcome"))
+    except ValueError:
+        raise Undecodable("field 'outcome' must be succeeded, rejected or failed") from None
+    return ReplyMessage(
+        command_id=command_id,
+        outcome=outcome,
+        data=_data(fields),
+        attempt=_attempt(fields),
+        type=_optional(fields, "type") or "",
+        source=_optional(fields, "source") or "",
+        time=_time(fields, "time"),
+        traceparent=_optional(fields, "traceparent"),
+    )
+
+
+def failed_reply(fields: Mapping[str, str], reason: str) -> Entry | None:
+    """The answer to a command that became a dead letter; `None` where its `id` or `replyto` cannot be read."""
+    command_id, reply_to = _readable(_optional, fields, "id"), _readable(_optional, fields, "replyto")
+    if command_id is None or reply_to is None:
+        return None
+    reply = ReplyMessage(
+        command_id=command_id,
+        outcome=Outcome.FAILED,
+        data={"code": "dead-letter", "detail": reason[:1_000]},
+        attempt=_readable(_attempt, fields, "attempt") or 1,
+        type=f"{_readable(_optional, fields, 'type') or 'command'}.{Outcome.FAILED.value}"[-MAX_ID_CHARS:],
+        traceparent=_readable(_optional, fields, "traceparent"),
+    )
+    return Entry(reply_to, encode_reply(reply))
+
+
+def _required(fields: Mapping[str, str], name: str) -> str:
+    value = _optional(fields, name)
+    if value is None:
+        raise Undecodable(f"field '{name}' is missing")
+    return value
+
+
+def _optional(fields: Mapping[str, str], name: str) -> str | None:
+    value = fields.get(name)
+    if not value:
+        return None
+    if len(value) > MAX_ID_CHARS:
+        raise Undecodable(f"field '{name}' is longer than {MAX_ID_CHARS} characters")
+    if not value.isprintable():
+        raise Undecodable(f"field '{name}' has control characters")
+    return value
+
+
+def _readable(read: Callable[[Mapping[str, str], str], T | None], fields: Mapping[str, str], name: str) -> T | None:
+    try:
+        return read(fields, name)
+    except Undecodable:
+        return None
+
+
+def _attempt(fields: Mapping[str, str], name: str = "attempt") -> int | None:
+    text = fields.get(name)
+    if not text:
+        return None
+    if len(text) > 9 or not (text.isascii() and text.isdigit()) or text == "0" * len(text):
+        raise Undecodable(f"field '{name}' must be a whole number from 1")
+    return int(text)
+
+
+def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def _time(fields: Mapping[str, str], name: str) -> datetime | None:
+    text = fields.get(name)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise Undecodable(f"field '{name}' has no time zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Undecodable(f"field '{name}' must be an RFC 3339 time") from None
+
+
+def _data_text(data: Json) -> str:
+    try:
+        text = _ENCODER.encode(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unencodable(f"data is no JSON: {error}") from error
+    if _byte_length(text) > MAX_DATA_BYTES:
+        raise Unencodable(f"data is larger than {MAX_DATA_BYTES} bytes")
+    return text
+
+
+def _data(fields: Mapping[str, str]) -> dict[str, Any]:
+    text = fields.get("data")
+    if not text:
+        raise Undecodable("field 'data' is missing")
+    if _byte_length(text) > MAX_DATA_BYTES:
+        raise Undecodable(f"field 'data' is larger than {MAX_DATA_BYTES} bytes")
+    value = _parse(text)
+    if not isinstance(value, dict):
+        raise Undecodable("field 'data' must be a JSON object")
+    return value
+
+
+def _parse(text: str) -> object:
+    suspect = _SUSPECT.search(text) is not None
+    try:
+        value: object = (_CAREFUL if suspect else _DECODER).decode(text)
+        # Escaped halves of a surrogate pair decode, but neither MongoDB nor UTF-8 can hold them.
+        if suspect:
+            _ENCODER.encode(value).encode()
+        if suspect and _NUL.search(text):
+            raise ValueError("a NUL character")
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # JSONDecodeError and UnicodeEncodeError are ValueErrors.
+        raise Undecodable(f"field 'data' is no JSON we can keep: {_short(error)}") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise Undecodable(f"field 'data' is nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(depth):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return any(isinstance(node, (dict, list)) for node in level)
+
+
+def _children(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _byte_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+
+
+def _short(error: BaseException) -> str:
+    return ("nested too deeply" if isinstance(error, RecursionError) else str(error))[:200]
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _small_int(text: str) -> int:
+    if len(text) > 20 or (number := int(text)) not in _INT64:
+        raise ValueError("an integer beyond 64 bits")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError("a number beyond a double's range")
+    return number
+
+
+# Made once: `json.loads` and `json.dumps` build a new decoder or encoder per call when given any option.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_CAREFUL = json.JSONDecoder(parse_constant=_refuse, parse_int=_small_int, parse_float=_finite)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

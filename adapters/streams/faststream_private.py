@@ -1,0 +1,138 @@
+"""The only file that relies on private or undocumented names of FastStream (0.7.8; pyproject bounds the version).
+
+FastStream reads batches; everything else that a dependable reader needs is ours, because FastStream 0.7 stops for
+good when its group is lost, never reads what it left pending, and restarts a refused reader without any pause. A
+newer FastStream needs this file looked at, and tests/integration/test_guardian.py passed, before the bound moves.
+
+Relied on: the raw message (`message_ids`, `data`), `RedisBatchStreamMessage(consumer=, group=)`, the broker's
+`_make_connection_state` hook and `ConnectionState._client`, a subscriber's `tasks`, `running`, `last_id`, `read_id`,
+and FASTSTREAM_SUPERVISOR_DISABLED.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+# FastStream's supervisor restarts a failed reader at once, for ever: 1,650 reads per second against a server that
+# refuses, and a list of dead tasks that only grows. The guardian restarts readers instead. Read at each failure.
+os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"
+
+from faststream import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.configs.state import RedisConnectionState
+from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
+
+from adapters.streams.connection import Client
+from adapters.streams.settings import StreamSettings
+
+RawEntry: TypeAlias = tuple[bytes, dict[bytes, bytes]]  # id and fields as Redis sent them
+OnBatch: TypeAlias = Callable[[Sequence[RawEntry]], Awaitable[None]]
+
+
+class _OurConnection(RedisConnectionState):
+    """Gives FastStream our client, so that the process has one bounded pool; we close it, not FastStream."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._ours = client
+
+    async def connect(self) -> Any:
+        self._client, self._connected = self._ours, True
+        return self._ours
+
+    async def disconnect(self) -> None:
+        self._client, self._connected = None, False
+
+
+class Broker(RedisBroker):
+    """FastStream's broker on our client."""
+
+    def __init__(self, client: Client, url: str, settings: StreamSettings) -> None:
+        self._our_client = client
+        silent: Any = None  # FastStream logs every batch and every retry; the guardian says what matters.
+        super().__init__(
+            url,
+            logger=silent,
+            apply_types=False,
+            graceful_timeout=settings.drain_timeout_s,
+        )
+
+    def _make_connection_state(self, connection_options: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+        return _OurConnection(self._our_client)
+
+
+class Reader:
+    """One batch subscriber that can be started again. It only reads: `on_batch` acknowledges and never raises."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        stream: str,
+        group: str,
+        consumer: str,
+        on_batch: OnBatch,
+        settings: StreamSettings,
+    ) -> None:
+        self._subscriber: Any = broker.subscriber(
+            stream=StreamSub(
+                stream,
+                group=group,
+                consumer=consumer,
+                batch=True,
+                max_records=settings.max_records,
+                polling_interval=settings.block_ms,
+            ),
+            parser=_parse,
+            decoder=_decode,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+        )
+        self._subscriber(on_batch)
+        self._started = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether it reads. FastStream itself never says that a reader has died."""
+        return bool(self._subscriber.running) and any(not task.done() for task in self._subscriber.tasks)
+
+    @property
+    def lost_its_group(self) -> bool:
+        """Whether it died because the group, or the stream with it, was deleted."""
+        if not self._started:
+            return False
+        # NOGROUP makes FastStream stop the subscriber by itself; a blocked read is told in other words, and fails.
+        errors = [task.exception() for task in self._subscriber.tasks if task.done() and not task.cancelled()]
+        return not self._subscriber.running or any("no longer exists" in str(error) for error in errors)
+
+    async def start(self) -> None:
+        """Begin to read; the group must exist. Raises what Redis answers."""
+        # FastStream makes a missing group at "$" and would skip what is on the stream. With last_id "0" it makes it
+        # at 0, and read_id ">" keeps it from reading its own pending entries over and over (its issue 2694).
+        self._subscriber.last_id, self._subscriber.read_id = "0", ">"
+        await self._subscriber.start()
+        self._started = True
+
+    async def stop(self) -> None:
+        """Read no more; waits for the batch in hand."""
+        self._started = False
+        await self._subscriber.stop()
+
+
+async def _parse(message: Any) -> RedisBatchStreamMessage:
+    """Flat fields as they are: the default parser would look for FastStream's binary envelope."""
+    ids = message["message_ids"]
+    name = ids[0].decode()
+    return RedisBatchStreamMessage(
+        raw_message=message,
+        body=list(zip(ids, message["data"], strict=True)),
+        headers={},
+        batch_headers=[],
+        message_id=name,
+        correlation_id=name,
+        consumer=FAKE_CONSUMER,
+        group=None,
+    )
+
+
+async def _decode(message: Any) -> Any:
+    return message.body

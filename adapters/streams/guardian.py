@@ -1,0 +1,195 @@
+"""Watches over one subscription: its group, its reader, its heartbeat, and what was left behind.
+
+FastStream's reader stops for good when the group is lost, and dies of any other refusal; neither is said aloud. So
+three small loops run per subscription, and none of them ever ends by an error or spins while the server refuses:
+
+    beat    says that this consumer lives, before the first read and then every second
+    watch   makes a lost group again at id 0, restarts a dead reader, and tells the application when a group was lost
+    tend    brings back unsettled entries (takeover.py), trims, removes dead consumers' names (housekeeping.py)
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapters.bus import Subscription
+from adapters.errors import Unavailable
+from adapters.streams import housekeeping
+from adapters.streams.connection import translating, wait
+from adapters.streams.consumer import Consumer, parse_id
+from adapters.streams.faststream_private import Broker, Reader
+from adapters.streams.publisher import create_group
+from adapters.streams.shared import Shared
+from adapters.streams.takeover import Takeover
+
+log = structlog.get_logger(__name__)
+
+
+class Guardian:
+    """Starts a subscription, keeps it alive, and stops it."""
+
+    def __init__(self, shared: Shared, subscription: Subscription, broker: Broker) -> None:
+        self._shared = shared
+        self._subscription = subscription
+        self._stream, self._group = subscription.stream, subscription.group
+        self._consumer = Consumer(shared, subscription, shared.backoff())
+        self._reader = Reader(
+            broker,
+            self._stream,
+            self._group,
+            shared.consumer,
+            self._consumer.batch,
+            shared.settings,
+        )
+        self._takeover = Takeover(shared, subscription, self._consumer)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._had_group = False
+        self._doubtful = True  # Redis was away: the reader may be asleep for 5 s, or its group gone
+        self._heal_owed = False
+        self._trouble = "not started"
+        self._next_upkeep: datetime | None = None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        settings = self._shared.settings
+        loops = (
+            (self._beat, settings.heartbeat_every_s),
+            (self._watch, settings.heartbeat_every_s),
+            (self._tend, settings.tend_every_s),
+        )
+        self._tasks = [asyncio.create_task(self._loop(step, every_s)) for step, every_s in loops]
+
+    async def stop(self) -> None:
+        """Wait for what is in hand, stop reading, and leave no name behind. The bus has set `stopping` before."""
+        await self._reader.stop()
+        if self._tasks:
+            _, slow = await asyncio.wait(self._tasks, timeout=self._shared.settings.drain_timeout_s)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(Unavailable):
+            await self._farewell()
+
+    def problem(self) -> str | None:
+        """What is wrong with this subscription, in words."""
+        if self._reader.alive and not self._doubtful:
+            return None
+        return f"{self._stream} is not being read by {self._group}: {self._trouble}"
+
+    async def _loop(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
+        backoff = self._shared.backoff()
+        stopping = self._shared.stopping
+        while not stopping.is_set():
+            try:
+                await step()
+            except Exception as error:  # A guardian that dies guards nothing.
+                log.warning(
+                    "guardian_step_failed",
+                    stream=self._stream,
+                    step=step.__name__,
+                    error=repr(error),
+                )
+                if step == self._watch:
+                    self._doubtful, self._trouble = (
+                        True,
+                        str(error) or type(error).__name__,
+                    )
+                await backoff.pause()
+            else:
+                backoff.reset()
+                await wait(self._shared.clock, every_s, stopping)
+
+    async def _beat(self) -> None:
+        shared = self._shared
+        with translating():
+            pipeline = shared.client.pipeline(transaction=False)
+            pipeline.sadd(
+                shared.streams.known_consumers(self._stream, self._group),
+                shared.consumer,
+            )
+            pipeline.set(self._heartbeat_key, "1", px=shared.settings.heartbeat_ms)
+            await pipeline.execute()
+
+    async def _watch(self) -> None:
+        if not self._reader.alive or self._doubtful or await self._lost_group():
+            await self._revive()
+        if self._heal_owed and self._subscription.on_healed is not None:
+            await self._tell_healed(self._subscription.on_healed)
+
+    async def _revive(self) -> None:
+        with translating():
+            created = await create_group(self._shared.client, self._stream, self._group)
+        if self._had_group and (created or self._reader.lost_its_group or await self._lost_group()):
+            self._note_healed()
+        await self._beat()
+        if not self._shared.stopping.is_set() and not (self._reader.alive and self._consumer.in_hand):
+            await self._reader.stop()
+            with translating():
+                await self._reader.start()
+            self._shared.counts.restarts += self._had_group
+            log.info("reader_started", stream=self._stream, group=self._group)
+        self._had_group, self._doubtful = True, False
+
+    async def _lost_group(self) -> bool:
+        """Whether the group is missing, or behind what it had delivered: made again, or rolled back with its server."""
+        furthest = self._consumer.furthest  # Before the question: entries may arrive while it is on its way.
+        with translating():
+            if not await self._shared.client.exists(self._stream):
+                return True
+            rows = await self._shared.client.xinfo_groups(self._stream)
+        delivered = next(
+            (row["last-delivered-id"] for row in rows if row["name"] == self._group.encode()),
+            None,
+        )
+        return delivered is None or parse_id(delivered) < furthest
+
+    def _note_healed(self) -> None:
+        log.warning("group_healed", stream=self._stream, group=self._group)
+        self._shared.counts.healed += 1
+        self._shared.publisher.forget_groups()
+        self._consumer.furthest = (0, 0)
+        self._heal_owed = True
+
+    async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]]) -> None:
+        try:
+            await on_healed(self._stream)
+        except Exception as error:  # Owed until it succeeds; the reader is not to blame.
+            log.warning("on_healed_failed", stream=self._stream, error=repr(error))
+        else:
+            self._heal_owed = False
+
+    async def _tend(self) -> None:
+        if not self._had_group:
+            return
+        await self._takeover.step()
+        now = self._shared.clock.now()
+        if self._next_upkeep is None or now >= self._next_upkeep:
+            self._next_upkeep = now + timedelta(seconds=self._shared.settings.trim_every_s)
+            await self._upkeep()
+
+    async def _upkeep(self) -> None:
+        shared, stream, group = self._shared, self._stream, self._group
+        await housekeeping.trim_settled(shared, stream)
+        await housekeeping.remove_dead_consumers(shared, stream, group)
+        await housekeeping.forget_alone_counts(shared, stream, group)
+        if shared.publisher.published_events:
+            await housekeeping.trim_events(shared)
+
+    async def _farewell(self) -> None:
+        """Whatever stayed pending may be taken over at once; without any, the name goes too."""
+        with translating():
+            await self._shared.client.delete(self._heartbeat_key)
+        await housekeeping.remove_consumer(
+            self._shared,
+            self._stream,
+            self._group,
+            self._shared.consumer.encode(),
+            min_idle_ms=0,
+        )
+
+    @property
+    def _heartbeat_key(self) -> str:
+        return self._shared.streams.heartbeat(self._stream, self._group, self._shared.consumer)

@@ -1,0 +1,62 @@
+"""Names of streams, groups and keys on Redis: a contract with programs in other languages (docs/wire-protocol.md)."""
+
+from dataclasses import dataclass
+
+ORCHESTRATOR_GROUP = "orchestrator"  #: reads the replies
+_DEAD = ".dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Every name the bus uses, from one prefix; two prefixes never meet on one server."""
+
+    prefix: str = "saga."
+
+    @property
+    def replies(self) -> str:
+        """Where participants answer."""
+        return f"{self.prefix}replies"
+
+    @property
+    def events(self) -> str:
+        """What happened to sagas, for anyone with a group of their own."""
+        return f"{self.prefix}events"
+
+    def commands(self, participant: str) -> str:
+        """A participant's commands, read by the group named like it."""
+        return f"{self.prefix}commands.{participant}"
+
+    def dead(self, stream: str) -> str:
+        """Where entries of `stream` go that can never be handled."""
+        return f"{stream}{_DEAD}"
+
+    def is_dead(self, stream: str) -> bool:
+        """Whether this is a stream of dead letters."""
+        return stream.endswith(_DEAD)
+
+    def is_commands(self, stream: str) -> bool:
+        """Whether this is a participant's command stream."""
+        return stream.startswith(self.commands("")) and not self.is_dead(stream)
+
+    def own_group(self, stream: str) -> str | None:
+        """The group that reads one of our command or reply streams; `None` for every other stream.
+
+        It is made at id 0 before the first entry, and only such a stream is trimmed below what its group has read.
+        """
+        if self.is_commands(stream):
+            return stream.removeprefix(self.commands("")) or None
+        if stream == self.replies or (stream.startswith(f"{self.replies}.") and not self.is_dead(stream)):
+            return ORCHESTRATOR_GROUP
+        return None
+
+    def heartbeat(self, stream: str, group: str, consumer: str) -> str:
+        """The key that exists as long as the consumer lives."""
+        return f"{self.prefix}consumer:{stream}:{group}:{consumer}"
+
+    def known_consumers(self, stream: str, group: str) -> str:
+        """A set: the consumers that ever had a heartbeat, so that its absence means they are dead."""
+        return f"{self.prefix}consumers:{stream}:{group}"
+
+    def alone_counts(self, stream: str, group: str) -> str:
+        """A hash: how often each pending entry was handled alone."""
+        return f"{self.prefix}alone:{stream}:{group}"

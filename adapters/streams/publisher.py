@@ -1,0 +1,98 @@
+"""Appends entries to streams, and makes sure that the group of each of our streams exists before its first entry."""
+
+from collections.abc import Iterable, Sequence
+
+from redis.exceptions import RedisError, ResponseError
+
+from adapters.bus import Entry
+from adapters.errors import Unavailable
+from adapters.streams.connection import Client, translating, unavailable
+from adapters.streams.names import Streams
+from adapters.streams.settings import StreamSettings
+
+
+class WrongType(Unavailable):
+    """The stream's name belongs to a key that is no stream: waiting will not help, so this is counted."""
+
+
+async def create_group(client: Client, stream: str, group: str) -> bool:
+    """Make the group at id 0, with its stream; `False` where it existed. At 0 nothing on the stream is skipped."""
+    try:
+        await client.xgroup_create(stream, group, id="0", mkstream=True)
+    except ResponseError as error:
+        if _exists(error):
+            return False
+        raise
+    return True
+
+
+class Publisher:
+    """XADD in pipelines: never a transaction, one result per entry."""
+
+    def __init__(self, client: Client, streams: Streams, settings: StreamSettings) -> None:
+        self._client = client
+        self._streams = streams
+        self._settings = settings
+        self._ensured: set[str] = set()  # streams of ours whose group is known to exist
+        self.published_events = False  #: whether this bus writes events, and so has to trim them
+
+    def forget_groups(self) -> None:
+        """The server may have lost its data: make sure of the groups again before the next entry."""
+        self._ensured.clear()
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        """One result each, `None` where the entry is on its stream. Raises only for entries that are no text fields."""
+        results: list[Unavailable | None] = []
+        for first in range(0, len(entries), self._settings.publish_chunk):
+            chunk = entries[first : first + self._settings.publish_chunk]
+            try:
+                results += await self._publish_chunk(chunk)
+            except Unavailable as error:
+                self.forget_groups()
+                # No further round trips to a server that is away: the caller backs off.
+                return results + [error] * (len(entries) - first)
+        return results
+
+    async def _publish_chunk(self, entries: Sequence[Entry]) -> list[Unavailable | None]:
+        with translating():
+            pipeline = self._client.pipeline(transaction=False)
+            groups = self._missing_groups(entries)
+            for stream, group in groups:
+                pipeline.xgroup_create(stream, group, id="0", mkstream=True)
+            for entry in entries:
+                pipeline.execute_command("XADD", *self._xadd_arguments(entry))
+            answers = await pipeline.execute(raise_on_error=False)
+        made = answers[: len(groups)]
+        self._ensured.update(stream for (stream, _), answer in zip(groups, made, strict=True) if _made(answer))
+        return [_result(answer) for answer in answers[len(groups) :]]
+
+    def _missing_groups(self, entries: Iterable[Entry]) -> list[tuple[str, str]]:
+        unseen = {entry.stream: None for entry in entries if entry.stream not in self._ensured}
+        return [(stream, group) for stream in unseen if (group := self._streams.own_group(stream)) is not None]
+
+    def _xadd_arguments(self, entry: Entry) -> list[str | int]:
+        arguments: list[str | int] = [entry.stream]
+        if self._streams.is_dead(entry.stream):
+            arguments += ["MAXLEN", "~", self._settings.dead_letter_maxlen]
+        elif entry.stream == self._streams.events:
+            self.published_events = True
+        arguments.append("*")
+        for name, value in entry.fields.items():
+            arguments += (name, value)
+        return arguments
+
+
+def _result(answer: object) -> Unavailable | None:
+    if not isinstance(answer, Exception):
+        return None
+    if str(answer).startswith("WRONGTYPE"):
+        return WrongType(f"Redis: {answer}")
+    return unavailable(answer)
+
+
+def _made(answer: object) -> bool:
+    return not isinstance(answer, RedisError) or _exists(answer)
+
+
+def _exists(error: RedisError) -> bool:
+    return str(error).startswith("BUSYGROUP")

@@ -1,0 +1,152 @@
+"""The bus on Redis Streams: what the application sees of this package.
+
+A bus may lose, repeat, delay and reorder anything; what it never does is acknowledge an entry whose consequences are
+not on their streams, go deaf without saying so in `problems`, or spin while a server refuses.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from adapters.bus import Entry, Subscription
+from adapters.clock import Clock
+from adapters.errors import Unavailable
+from adapters.streams.connection import connect, translating
+from adapters.streams.consumer import parse_id
+from adapters.streams.counts import Counts
+from adapters.streams.faststream_private import Broker
+from adapters.streams.guardian import Guardian
+from adapters.streams.names import Streams
+from adapters.streams.publisher import Publisher
+from adapters.streams.settings import StreamSettings
+from adapters.streams.shared import OnDead, Shared
+
+_PING_TIMEOUT_S = 2.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RedisBus:
+    """Implements `adapters.bus.Bus`. One per process and consumer name; publishing works without `start`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        rng: Random,
+        prefix: str = "saga.",
+        consumer: str | None = None,
+        settings: StreamSettings | None = None,
+        on_dead: OnDead | None = None,
+    ) -> None:
+        settings = settings or StreamSettings()
+        self.streams = Streams(prefix)
+        client = connect(url, settings)
+        self._broker = Broker(client, url, settings)
+        self._shared = Shared(
+            client=client,
+            publisher=Publisher(client, self.streams, settings),
+            streams=self.streams,
+            settings=settings,
+            clock=clock,
+            rng=rng,
+            consumer=consumer or unique_consumer(rng),
+            on_dead=on_dead,
+        )
+        self._guardians: list[Guardian] = []
+        self._started = False
+
+    @property
+    def consumer(self) -> str:
+        """This process's name in every group it reads with."""
+        return self._shared.consumer
+
+    @property
+    def counts(self) -> Counts:
+        """What has happened so far, for metrics."""
+        return self._shared.counts
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        """Append the entries in order; one result each, `None` where the entry is on its stream."""
+        return await self._shared.publisher.publish(entries)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Register a subscription; before `start`."""
+        if self._started:
+            raise RuntimeError("subscribe before start")
+        self._guardians.append(Guardian(self._shared, subscription, self._broker))
+
+    async def start(self) -> None:
+        """Begin to deliver. Returns at once also while Redis is away: the guardians keep trying."""
+        self._started = True
+        await self._broker.connect()
+        for guardian in self._guardians:
+            guardian.start()
+
+    async def stop(self) -> None:
+        """Finish the batches in hand, then stop delivering. The bus is not used again."""
+        self._shared.stopping.set()
+        await asyncio.gather(*(guardian.stop() for guardian in self._guardians))
+        await self._broker.stop()
+        await self._shared.client.aclose()
+        await self._shared.client.connection_pool.disconnect()
+
+    async def problems(self) -> Sequence[str]:
+        """What is wrong right now, in words; empty when Redis answers and every subscription is being read."""
+        problems = [] if self._started or not self._guardians else ["the bus has not been started"]
+        try:
+            async with asyncio.timeout(_PING_TIMEOUT_S):
+                with translating():
+                    await self._shared.client.ping()
+        except (Unavailable, TimeoutError) as error:
+            problems.append(f"Redis does not answer: {str(error) or 'timeout'}")
+        return problems + [problem for guardian in self._guardians if (problem := guardian.problem())]
+
+    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
+        clock = self._shared.clock
+        asked = clock.now()
+        with translating():
+            pipeline = self._shared.client.pipeline(transaction=False)
+            pipeline.time()
+            for stream in groups:
+                pipeline.xinfo_groups(stream)
+                pipeline.xinfo_stream(stream)
+            (seconds, microseconds), *answers = await pipeline.execute(raise_on_error=False)
+        our_time = asked + (clock.now() - asked) / 2
+        offset = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds)) - our_time
+        return {
+            stream: _undelivered_since(group, rows, info, offset)
+            for (stream, group), rows, info in zip(groups.items(), answers[::2], answers[1::2], strict=True)
+        }
+
+
+def _undelivered_since(group: str, rows: Any, info: Any, offset: timedelta) -> datetime | None:
+    """`None` where the group has been delivered the last entry that still exists."""
+    for answer in (rows, info):
+        if isinstance(answer, ResponseError) and "no such key" in str(answer):
+            return None
+        if isinstance(answer, Exception):
+            with translating():
+                raise answer
+    delivered = next(
+        (row["last-delivered-id"] for row in rows if row["name"] == group.encode()),
+        None,
+    )
+    # The last entry that exists, not the last id ever given: what was trimmed unread can never be delivered, and
+    # waiting for it would keep its command from being sent again.
+    last = info["last-entry"]
+    if delivered is None or last is None or parse_id(last[0]) <= parse_id(delivered):
+        return None
+    return max(_EPOCH, _EPOCH + timedelta(milliseconds=parse_id(delivered)[0]) - offset)
+
+
+def unique_consumer(rng: Random) -> str:
+    """A consumer name that no other process has: host, process, and a random part for a process id used again."""
+    return f"{socket.gethostname()}-{os.getpid()}-{rng.getrandbits(32):08x}"

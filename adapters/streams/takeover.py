@@ -1,0 +1,75 @@
+"""Brings back entries that were delivered and never settled: our own left ones, dead consumers', and idle ones.
+
+A consumer whose heartbeat has ended is dead, and its entries are claimed at once. One that never had a heartbeat (a
+program in another language), and a live one that lost an answer on the way, are judged by how long the entry is idle.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.bus import Subscription
+from adapters.streams.connection import text, translating
+from adapters.streams.consumer import Consumer
+from adapters.streams.shared import Shared
+
+_PAGE = 1_000
+
+
+class Takeover:
+    """One subscription's; `step` runs about once a second."""
+
+    def __init__(self, shared: Shared, subscription: Subscription, consumer: Consumer) -> None:
+        self._shared = shared
+        self._stream, self._group = subscription.stream, subscription.group
+        self._consumer = consumer
+
+    async def step(self) -> None:
+        """Raises `Unavailable` when Redis is away."""
+        settings = self._shared.settings
+        # Half the pace of tending: our own entry that was tried a moment ago waits for the next step.
+        own_idle_ms = min(settings.claim_idle_ms, int(settings.tend_every_s * 500))
+        await self._consumer.claim(
+            [i for i in self._consumer.left if i not in self._consumer.in_hand],
+            own_idle_ms,
+        )
+        for name in await self._dead_consumers():
+            await self._claim_pages(settings.claim_idle_ms, consumer=name)
+        await self._claim_pages(int(settings.idle_takeover_s * 1_000), idle=True)
+
+    async def _dead_consumers(self) -> Sequence[Any]:
+        """Consumers with pending entries that once had a heartbeat and have none now."""
+        shared = self._shared
+        with translating():
+            rows = await shared.client.xinfo_consumers(self._stream, self._group)
+            names = [row["name"] for row in rows if row["pending"] and row["name"] != shared.consumer.encode()]
+            if not names:
+                return []
+            pipeline = shared.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.sismember(shared.streams.known_consumers(self._stream, self._group), name)
+                pipeline.exists(shared.streams.heartbeat(self._stream, self._group, "").encode() + name)
+            answers = await pipeline.execute()
+        return [
+            name
+            for name, known, beating in zip(names, answers[::2], answers[1::2], strict=True)
+            if known and not beating
+        ]
+
+    async def _claim_pages(self, min_idle_ms: int, *, consumer: Any = None, idle: bool = False) -> None:
+        first = "-"
+        while not self._shared.stopping.is_set():
+            with translating():
+                page = await self._shared.client.xpending_range(
+                    self._stream,
+                    self._group,
+                    min=first,
+                    max="+",
+                    count=_PAGE,
+                    consumername=consumer,
+                    idle=min_idle_ms if idle else None,
+                )
+            ids = [text(row["message_id"]) for row in page]
+            await self._consumer.claim(ids, min_idle_ms)
+            if len(ids) < _PAGE:
+                return
+            first = f"({ids[-1]}"

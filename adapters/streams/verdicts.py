@@ -1,0 +1,72 @@
+"""The rules of delivery that hold on every bus, Redis or not: who is judged alone, when, and what a dead letter causes.
+
+No redis-py here: `adapters/memory_bus.py` follows the same rules.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.errors import Unavailable
+from adapters.streams.envelope import failed_reply, time_text
+from adapters.streams.names import Streams
+
+log = structlog.get_logger(__name__)
+
+
+async def judge(subscription: Subscription, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+    """Ask the handler about a batch. Raises whatever it raises, and when it answers for another number of entries."""
+    verdicts = await subscription.handler(deliveries)
+    if len(verdicts) != len(deliveries):
+        raise ValueError(f"the handler returned {len(verdicts)} verdicts for {len(deliveries)} deliveries")
+    return verdicts
+
+
+async def judge_alone(subscription: Subscription, delivery: Delivery, counted: int, limit: int) -> Verdict:
+    """Ask about one entry that was delivered before, for the `counted`-th time alone. Raises only `Unavailable`.
+
+    An entry that was alone `limit` times without being settled is dead. A count beyond the limit means that the
+    process died with it the last time: it is not even tried.
+    """
+    if counted > limit:
+        return Dead(f"delivered alone {limit} times, and never settled")
+    try:
+        (verdict,) = await judge(subscription, [delivery])
+    except Unavailable:
+        raise
+    except Exception as error:  # A handler's bug is a reason to leave its entry, whatever it was.
+        log_raised([delivery], error)
+        verdict = Leave(f"{type(error).__name__}: {error}")
+    if isinstance(verdict, Leave) and counted == limit:
+        return Dead(f"delivered alone {limit} times, and never settled: {verdict.reason}")
+    return verdict
+
+
+def log_raised(deliveries: Sequence[Delivery], error: Exception) -> None:
+    """One line for a handler that raised."""
+    first = deliveries[0]
+    log.error(
+        "handler_raised",
+        stream=first.stream,
+        entry_id=first.entry_id,
+        entries=len(deliveries),
+        exc_info=error,
+    )
+
+
+def dead_letters(delivery: Delivery, reason: str, now: datetime, streams: Streams) -> tuple[Entry, ...]:
+    """What a dead letter causes: itself, with reason, origin and time, and for a command the answer `failed`."""
+    letter = Entry(
+        streams.dead(delivery.stream),
+        {
+            **delivery.fields,
+            "deadstream": delivery.stream,
+            "deadid": delivery.entry_id,
+            "deadreason": reason,
+            "deadtime": time_text(now),
+        },
+    )
+    reply = failed_reply(delivery.fields, reason) if streams.is_commands(delivery.stream) else None
+    return (letter,) if reply is None else (letter, reply)

@@ -1,0 +1,180 @@
+"""From a `Turn` to a `Decision`: the new revision, its history entry, the messages to send, the time to wake up."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from orchestrator.core import timers
+from orchestrator.core.state import (
+    Decision,
+    Pending,
+    SagaState,
+    Status,
+    Transition,
+    Woken,
+)
+from orchestrator.core.turn import Turn
+from sagas import Saga
+from sagas.messages import CommandMessage, EventMessage, Json, Kind
+
+#: what `saga.events` tells; other notes of a transition are for the history only
+PUBLISHED = frozenset(
+    {
+        "started",
+        "step-succeeded",
+        "step-rejected",
+        "step-failed",
+        "step-unknown",
+        "step-compensated",
+        "completed",
+        "compensated",
+        "stuck",
+        "cancelled",
+    }
+)
+
+
+def conclude(turn: Turn) -> Decision:
+    """The next revision, and what it sends. Raises `StepFault` where a command can't be built."""
+    transition = _transition(turn)
+    folded = _repeats(turn.state.last, transition)
+    if folded:
+        transition = replace(transition, count=turn.state.last.count + 1)
+    state = replace(
+        turn.state,
+        revision=transition.revision,
+        updated_at=turn.now,
+        last=transition,
+        wake_at=_wake_at(turn),
+    )
+    commands = tuple(_command(turn.saga, state, pending, turn.now) for pending in turn.to_send)
+    return Decision(state, commands, events_of(state), transition, folded)
+
+
+def unchanged(state: SagaState) -> Decision:
+    """Nothing follows."""
+    return Decision(state)
+
+
+def refuse(state: SagaState, reason: str) -> Decision:
+    """A request is turned down; `reason` is `{code}: {words}`."""
+    return Decision(state, refused=reason)
+
+
+def republish(state: SagaState) -> Decision:
+    """The events of the newest revision once more, and no further wake-up."""
+    return Decision(replace(state, wake_at=None), events=events_of(state))
+
+
+def postpone(state: SagaState, now: datetime) -> Decision:
+    """Nothing to do at this wake-up: look again when the next timer is due."""
+    return Decision(replace(state, wake_at=timers.due_at(state, now)))
+
+
+def repeat(saga: Saga, state: SagaState, now: datetime) -> Decision:
+    """Everything that the newest revision caused, once more: its events, and the commands still pending."""
+    out = [pending for pending in state.pending if not pending.held or pending.sent_at <= now]
+    return Decision(state, tuple(_command(saga, state, pending, now) for pending in out), events_of(state))
+
+
+def resend(turn: Turn, woken: Woken) -> Decision:
+    """Send again what is due, count nothing. A deadline that passed with nobody listening begins anew."""
+    state, pendings, to_send = turn.state, [], []
+    for pending in turn.state.pending:
+        queued = pending.command_id in woken.queued
+        overdue = turn.now >= pending.deadline and state.status is not Status.STUCK
+        if (overdue or timers.send_is_due(pending, state, turn.now)) and not queued:
+            to_send.append(pending)
+        pendings.append(_rearmed(turn, pending, sent=not queued) if overdue else pending)
+    state = replace(state, pending=tuple(pendings))
+    commands = tuple(_command(turn.saga, state, pending, turn.now) for pending in to_send)
+    events = events_of(state) if commands else ()
+    return Decision(replace(state, wake_at=timers.due_at(state, turn.now)), commands, events)
+
+
+def _rearmed(turn: Turn, pending: Pending, *, sent: bool) -> Pending:
+    timeout_s = turn.terms(turn.saga.index(pending.step), pending.kind).timeout_s
+    deadline = turn.now + timedelta(seconds=timeout_s)
+    return replace(pending, deadline=deadline, sent_at=turn.now if sent else pending.sent_at, held=False)
+
+
+def events_of(state: SagaState) -> tuple[EventMessage, ...]:
+    """The events of the newest revision; their ids are the same however often they are published."""
+    last = state.last
+    return tuple(
+        EventMessage(f"{state.id}/{last.revision}/{n}", f"saga.{state.saga}.{event}", state.id, last.at, _event(state))
+        for n, event in enumerate(last.events)
+        if event in PUBLISHED
+    )
+
+
+def _event(state: SagaState) -> Json:
+    last = state.last
+    return {
+        "saga": state.saga,
+        "version": state.version,
+        "revision": last.revision,
+        "status": last.status.value,
+        "step": last.step,
+        "attempt": last.attempt,
+        "code": last.code,
+    }
+
+
+def _command(saga: Saga, state: SagaState, pending: Pending, now: datetime) -> CommandMessage:
+    type_, data = content(saga, state, pending)
+    return CommandMessage(
+        id=pending.command_id,
+        type=type_,
+        participant=pending.participant,
+        saga_id=state.id,
+        data=data,
+        attempt=pending.attempt,
+        time=now,
+        first_time=pending.first_at,
+        expiry_time=pending.deadline,
+        undoes=pending.undoes,
+        undoes_time=pending.undoes_at,
+        traceparent=state.traceparent,
+    )
+
+
+def content(saga: Saga, state: SagaState, pending: Pending) -> tuple[str, Json]:
+    """The type and data of a pending command. Raises `StepFault` where the saga's data does not make one."""
+    step = saga.steps[saga.index(pending.step)]
+    if pending.kind is Kind.REVOKE:
+        return f"{pending.participant}.revoke", {}
+    if pending.kind is Kind.COMPENSATION and step.undo is not None:
+        return step.undo.endpoint.type, step.build_undo(state.data)
+    return step.endpoint.type, step.build_command(state.data)
+
+
+def _transition(turn: Turn) -> Transition:
+    about, fault = turn.about, turn.fault
+    return Transition(
+        revision=turn.state.revision + 1,
+        at=turn.now,
+        events=turn.events,
+        status=turn.state.status,
+        step=about.step if about else None,
+        step_status=turn.state.steps[turn.index].status if about else None,
+        kind=about.kind if about else None,
+        attempt=about.attempt if about else None,
+        code=fault.code if fault else None,
+        detail=fault.detail if fault else None,
+        data=turn.patch or None,
+    )
+
+
+def _repeats(last: Transition, new: Transition) -> bool:
+    same = (last.events, last.step, last.kind, last.code) == (new.events, new.step, new.kind, new.code)
+    return same and new.events == ("step-failed",)
+
+
+def _wake_at(turn: Turn) -> datetime | None:
+    """Early is harmless, late is not: an earlier time that stands already is kept."""
+    if turn.state.status.ended:
+        return None if turn.by_reply else turn.now + timers.RESEND_FIRST
+    due = timers.due_at(turn.state, turn.now)
+    if due is None or turn.state.wake_at is None:
+        return due
+    return min(due, turn.state.wake_at)

@@ -1,0 +1,156 @@
+"""What a person may do with a stuck saga: retry it, count its step as done by hand, or have it compensated."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from pydantic import ValidationError
+
+from orchestrator.core.conclude import conclude, content, refuse
+from orchestrator.core.moves import advance, begin, compensate, next_attempt, undo_in_flight
+from orchestrator.core.state import (
+    AbortRequested,
+    Decision,
+    Fault,
+    Pending,
+    RetryRequested,
+    Skip,
+    SkipRequested,
+    Status,
+    StepStatus,
+)
+from orchestrator.core.turn import Turn, generation_of
+from sagas.errors import CannotMerge, StepFault, explain
+from sagas.fields import fits
+from sagas.messages import Json, Kind
+from sagas.steps import dump, parse
+from sagas.storable import NotStorable, check_storable
+
+
+def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) -> Decision:
+    """Apply a request to a stuck saga."""
+    pending = turn.state.pending[0] if turn.state.pending else None
+    turn = replace(turn, about=pending)
+    match request:
+        case RetryRequested(reason):
+            return conclude(_retry(turn.noting("retried", fault=Fault("retried", reason)), pending))
+        case SkipRequested(reason, data):
+            return _skip(turn, pending, Skip(reason, data))
+        case AbortRequested(reason):
+            return _abort(turn, pending, Fault("aborted", reason))
+        case _:
+            assert_never(request)
+
+
+def _without_skip(turn: Turn) -> Turn:
+    return replace(turn, state=replace(turn.state, skip=None))
+
+
+def _retry(turn: Turn, pending: Pending | None) -> Turn:
+    """A fresh budget in the same direction. Attempt numbers go on, they never restart."""
+    if pending is None:
+        return _retry_rejected(turn)
+    again = next_attempt(turn, pending, at_once=True)
+    if pending.budget is not None:
+        again = replace(again, budget=pending.attempt + turn.terms(turn.index, pending.kind).retry.attempts)
+    if pending.kind is Kind.ACTION:
+        turn = turn.failing(None)  # It may complete after all, and a client may cancel it again.
+    return turn.becoming(_direction(turn)).sending(again)
+
+
+def _direction(turn: Turn) -> Status:
+    undoing = turn.state.steps[turn.index].status is StepStatus.COMPENSATING
+    return Status.COMPENSATING if undoing else Status.RUNNING
+
+
+def _retry_rejected(turn: Turn) -> Turn:
+    """After the pivot a recorded rejection is final for its id: the action gets a new one."""
+    index = _rejected_index(turn)
+    step = turn.state.steps[index]
+    generation = generation_of(step.action_id or "") + 1
+    action = turn.command(index, Kind.ACTION, generation=generation, attempts_before=step.attempts)
+    return begin(replace(turn.failing(None), about=action), index, action)
+
+
+def _rejected_index(turn: Turn) -> int:
+    return next(index for index, step in enumerate(turn.state.steps) if step.status is StepStatus.REJECTED)
+
+
+def _skip(turn: Turn, pending: Pending | None, skip: Skip) -> Decision:
+    """Revoke first what may still run, unless it was rejected for good or that revoke itself is what got stuck."""
+    insisted = turn.state.skip is not None and pending is not None and pending.kind is Kind.REVOKE
+    if pending is None:
+        turn = replace(turn, about=turn.command(_rejected_index(turn), Kind.ACTION))
+    try:
+        skip = replace(skip, data=_fitting(turn, skip.data))
+    except (NotStorable, StepFault) as error:
+        return refuse(turn.state, f"invalid-data: {error}")
+    turn = replace(turn, state=replace(turn.state, skip=skip))
+    if pending is None or insisted:
+        return conclude(skipped(turn))
+    turn = turn.noting("skip-requested", fault=Fault("skip-requested", skip.reason))
+    if pending.kind is Kind.REVOKE:
+        return conclude(_retry(turn, pending))
+    revoke = replace(turn.command(turn.index, Kind.REVOKE), undoes=pending.command_id, undoes_at=pending.first_at)
+    return conclude(turn.becoming(_direction(turn)).sending(revoke))
+
+
+def _fitting(turn: Turn, given: Json) -> Json:
+    """The operator's data as the saga stores it. Raises where the saga could not go on with it."""
+    if _direction(turn) is Status.COMPENSATING:
+        return {}
+    check_storable(dict(given))
+    model = turn.saga.data
+    try:
+        data = dump(parse(model, {**turn.state.data, **given}))
+    except ValidationError as error:
+        raise CannotMerge(explain(error)) from error
+    changed = {name: data[name] for name in given if name in data}
+    missing = _still_needed(turn, {**turn.state.data, **changed})
+    if missing:
+        raise CannotMerge(f"give {', '.join(missing)}, which later steps take from this step's reply")
+    after = advance(turn.merging(changed), turn.index + 1)
+    for pending in after.state.pending:
+        content(turn.saga, after.state, pending)
+    return changed
+
+
+def _still_needed(turn: Turn, data: Json) -> list[str]:
+    """The fields that the step's reply would have filled, and that later commands take by name."""
+    step, later = turn.saga.steps[turn.index], turn.saga.steps[turn.index + 1 :]
+    builders = [builder for one in later for builder in (one.builder, one.undo and one.undo.builder) if builder]
+    needed = [item for builder in builders if not builder.function for item in builder.command.model_fields.items()]
+    return sorted(
+        {
+            name
+            for name, field in needed
+            if name in step.endpoint.reply.model_fields and data.get(name) is None and not fits(None, field.annotation)
+        }
+    )
+
+
+def skipped(turn: Turn, *, happened: bool = False) -> Turn:
+    """The step counts as done by hand, and the saga goes on in its direction.
+
+    Where the revoke found that it had happened it keeps its own status: a later failure has to undo it.
+    """
+    skip = turn.state.skip
+    assert skip is not None, "an operator asked for it"
+    undoing = _direction(turn) is Status.COMPENSATING
+    turn = _without_skip(turn.settled()).noting("skipped", fault=Fault("skipped", skip.reason))
+    done = StepStatus.COMPENSATED if undoing else StepStatus.SUCCEEDED
+    turn = turn.step(turn.index, done if happened else StepStatus.SKIPPED)
+    if undoing:
+        return compensate(turn, turn.index - 1)
+    return advance(turn.merging(skip.data), turn.index + 1)
+
+
+def _abort(turn: Turn, pending: Pending | None, fault: Fault) -> Decision:
+    """Undo the step in flight, then those before it. One without an undo is revoked: it must not happen later."""
+    if pending is None or turn.passed_pivot:
+        return refuse(turn.state, "pivot-passed: the point of no return has been passed; retry or skip the step")
+    if _direction(turn) is Status.COMPENSATING:
+        return refuse(turn.state, "compensating: the saga is compensating already; retry or skip the compensation")
+    turn = _without_skip(turn).noting("aborted", fault=fault)
+    if pending.kind is Kind.REVOKE and turn.saga.steps[turn.index].undo is None:
+        return conclude(_retry(turn.failing(replace(fault, step=pending.step)), pending))
+    return conclude(undo_in_flight(turn, fault))

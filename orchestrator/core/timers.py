@@ -1,0 +1,53 @@
+"""When a pending command is sent again, when silence counts, and when to look next.
+
+Losing a message is not an attempt. A pending command is sent again 3 s after its sending, then 6, 12, … s later,
+with the same attempt: the times follow from `sent_at` alone, so nothing is stored for them. Only the deadline counts,
+and only if somebody listened all the while: an engine that was away, a bus that was down and a command that still
+waits in its stream move the deadline instead.
+"""
+
+from datetime import datetime, timedelta
+
+from orchestrator.core.state import Pending, SagaState, Status, Woken
+
+RESEND_FIRST = timedelta(seconds=3)
+RESEND_MAX = timedelta(minutes=1)  #: the longest pause between two sendings of one attempt
+RESEND_STUCK = timedelta(minutes=5)  #: a stuck saga's command: success still resumes it
+
+
+def next_send(pending: Pending, status: Status, after: datetime) -> datetime:
+    """The first time after `after` at which the command is to be sent (again)."""
+    if pending.held and pending.sent_at > after:
+        return pending.sent_at
+    if status is Status.STUCK:
+        periods = (after - pending.sent_at) // RESEND_STUCK + 1
+        return pending.sent_at + max(periods, 1) * RESEND_STUCK
+    gap = RESEND_FIRST
+    due = pending.sent_at + gap
+    while due <= after:
+        gap = min(gap * 2, RESEND_MAX)
+        skipped = max((after - due) // gap, 0) if gap == RESEND_MAX else 0
+        due += gap * max(skipped, 1)
+    return due
+
+
+def due_at(state: SagaState, now: datetime) -> datetime | None:
+    """When the saga must be looked at next; None where no timer is needed."""
+    times = [next_send(pending, state.status, now) for pending in state.pending]
+    if state.status is not Status.STUCK:
+        times += [pending.deadline for pending in state.pending]
+    if state.deadline_at is not None and state.status is Status.RUNNING and state.deadline_at > now:
+        times.append(state.deadline_at)  # One that has passed is in `wake_at` already, or no longer matters.
+    return min(times, default=None)
+
+
+def send_is_due(pending: Pending, state: SagaState, now: datetime) -> bool:
+    """Whether one of the command's sendings fell between the saga's wake-up time and now."""
+    if state.wake_at is None or state.wake_at > now:
+        return False
+    return next_send(pending, state.status, state.wake_at - timedelta(milliseconds=1)) <= now
+
+
+def silence_counts(pending: Pending, woken: Woken, now: datetime) -> bool:
+    """Whether the deadline has passed with this engine listening since before the command was sent."""
+    return now >= pending.deadline and woken.watched_since <= pending.sent_at and pending.command_id not in woken.queued

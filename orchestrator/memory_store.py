@@ -1,0 +1,94 @@
+"""The in-memory twin of the saga store, for tests and simulated failure runs. Same contract suite as MongoDB's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from adapters.errors import Unavailable
+from orchestrator.core.state import SagaState
+from orchestrator.documents import Change
+from orchestrator.store import Query
+
+
+class MemorySagaStore:
+    """Sagas in a dictionary. `away` makes every call raise `Unavailable`."""
+
+    def __init__(self) -> None:
+        self.sagas: dict[str, SagaState] = {}
+        self.away = False
+
+    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
+        self._answer()
+        return [self._insert(state) for state in states]
+
+    def _insert(self, state: SagaState) -> SagaState | None:
+        there = self.sagas.setdefault(state.id, state)
+        return None if there is state else there
+
+    async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
+        self._answer()
+        return {saga_id: self.sagas[saga_id] for saga_id in ids if saga_id in self.sagas}
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        self._answer()
+        return {change.after.id for change in changes if self._save(change)}
+
+    def _save(self, change: Change) -> bool:
+        there = self.sagas.get(change.before.id)
+        if there is None or there.revision != change.before.revision:
+            return False
+        self.sagas[there.id] = _keeping_earlier_wake_up(there, change.after)
+        return True
+
+    async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
+        self._answer()
+        for before, after in moves:
+            there = self.sagas[before.id]
+            if (there.revision, there.wake_at) == (before.revision, before.wake_at):
+                self.sagas[before.id] = after
+
+    async def due(self, now: datetime, limit: int) -> list[SagaState]:
+        self._answer()
+        due = [(state.wake_at, state.id) for state in self.sagas.values() if state.wake_at and state.wake_at <= now]
+        return [self.sagas[saga_id] for _, saga_id in sorted(due)[:limit]]
+
+    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
+        self._answer()
+        found = [state for state in self.sagas.values() if state.id > after_id and _awaits(state, participant)]
+        return sorted(found, key=lambda state: state.id)[:limit]
+
+    async def page(self, query: Query) -> list[SagaState]:
+        self._answer()
+        found = [state for state in self.sagas.values() if _matches(state, query)]
+        return sorted(found, key=lambda state: (state.created_at, state.id), reverse=True)[: query.limit]
+
+    async def count_active(self, limit: int) -> int:
+        self._answer()
+        return min(limit, sum(state.wake_at is not None for state in self.sagas.values()))
+
+    async def ping(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable("the store is away")
+
+
+def _keeping_earlier_wake_up(there: SagaState, after: SagaState) -> SagaState:
+    if after.wake_at is None or there.wake_at is None:
+        return after
+    return replace(after, wake_at=min(after.wake_at, there.wake_at))
+
+
+def _awaits(state: SagaState, participant: str | None) -> bool:
+    return any(participant in (None, pending.participant) for pending in state.pending) and state.wake_at is not None
+
+
+def _matches(state: SagaState, query: Query) -> bool:
+    return (
+        query.saga in (None, state.saga)
+        and query.status in (None, state.status)
+        and (query.since is None or state.created_at >= query.since)
+        and (query.prefix is None or state.id.startswith(query.prefix))
+        and (query.after is None or (state.created_at, state.id) < query.after)
+    )

@@ -1,0 +1,211 @@
+"""Saga documents in MongoDB: the only truth. Every write is a compare-and-set on `revision`.
+
+`SagaStore` is the port; `MongoSagaStore` here and `MemorySagaStore` (memory_store.py) pass one contract suite. A store
+never decides anything about a saga.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from adapters.errors import Conflict
+from adapters.mongo import (
+    ASCENDING,
+    DESCENDING,
+    IndexModel,
+    Mongo,
+    Session,
+    UpdateOne,
+    ensure_indexes,
+    find,
+    insert_new,
+    translating,
+)
+from orchestrator.core.state import SagaState, Status
+from orchestrator.documents import (
+    Change,
+    Document,
+    array_filters,
+    from_document,
+    to_document,
+    to_reschedule,
+    to_update,
+)
+
+NEWEST_ENTRY = {"history": {"$slice": -1}}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which sagas to list, newest first. `after` is the last one of the page before."""
+
+    saga: str | None = None
+    status: Status | None = None
+    since: datetime | None = None  #: created at or after
+    prefix: str | None = None  #: of the id
+    after: tuple[datetime, str] | None = None  #: `created_at` and id
+    limit: int = 50
+
+
+class SagaStore(Protocol):
+    """Where sagas are kept. Every call raises `Unavailable` while the store is away."""
+
+    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
+        """Add new sagas, durably. For each: None, or the saga that has its id already."""
+        ...
+
+    async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
+        """The sagas that exist, by id, as a majority has them."""
+        ...
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        """Save what nobody else has changed since; the ids that were saved. After `Unavailable` nothing is known."""
+        ...
+
+    async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
+        """Move wake-ups from what they were (before) to what they are to be (after), without a new revision."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> list[SagaState]:
+        """Sagas whose wake-up time has come, the longest overdue first."""
+        ...
+
+    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
+        """Sagas with a pending command for the participant (None: for any), by id, behind `after_id`."""
+        ...
+
+    async def page(self, query: Query) -> list[SagaState]:
+        """One page of sagas."""
+        ...
+
+    async def count_active(self, limit: int) -> int:
+        """How many sagas have a timer set, counted up to `limit`."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the store can be written to."""
+        ...
+
+
+class MongoSagaStore:
+    """The collection `sagas`."""
+
+    def __init__(self, mongo: Mongo, database: str, rng: random.Random) -> None:
+        self._mongo = mongo
+        self._sagas = mongo.database(database).sagas
+        self._rng = rng
+
+    async def prepare(self) -> None:
+        """Make the indexes. None holds a field that changes with each transition: that would triple a write's cost."""
+        newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
+        await ensure_indexes(
+            self._sagas,
+            [
+                IndexModel(newest_first, name="newest"),
+                IndexModel([("status", ASCENDING), *newest_first], name="status_newest"),
+                IndexModel(
+                    [("wake_at", ASCENDING)], name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}
+                ),
+            ],
+        )
+
+    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
+        taken = await insert_new(self._sagas, [to_document(state) for state in states])
+        if not taken:
+            return [None] * len(states)
+        there = await self.load([states[index].id for index in taken])
+        return [there.get(state.id) if index in taken else None for index, state in enumerate(states)]
+
+    async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
+        found = await self._find({"_id": {"$in": list(ids)}}, limit=len(ids))
+        return {state.id: state for state in found}
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        """One transaction for the batch: it halves the cost of each update. Where somebody else has changed one of
+        the sagas nothing of it is applied, and the batch is written unordered instead, each update on its own."""
+        try:
+            if len(changes) > 1:
+                await self._mongo.transaction(lambda session: self._save_all(changes, session))
+                return {change.after.id for change in changes}
+        except Conflict:
+            pass
+        return await self._save_each(changes)
+
+    async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
+        with translating():
+            result = await self._sagas.bulk_write([_update(change) for change in changes], session=session)
+        if result.matched_count < len(changes):
+            raise Conflict("a saga has changed meanwhile")
+
+    async def _save_each(self, changes: Sequence[Change]) -> set[str]:
+        """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""
+        token = f"{self._rng.getrandbits(64):016x}"
+        with translating():
+            result = await self._sagas.bulk_write([_update(change, token) for change in changes], ordered=False)
+        ids = [change.after.id for change in changes]
+        if result.matched_count == len(changes):
+            return set(ids)
+        won = await find(self._sagas, {"_id": {"$in": ids}, "saved_by": token}, limit=len(ids), projection=["_id"])
+        return {document["_id"] for document in won}
+
+    async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
+        updates = [
+            UpdateOne(
+                {"_id": before.id, "revision": before.revision, "wake_at": before.wake_at}, to_reschedule(after)
+            )
+            for before, after in moves
+        ]
+        with translating():
+            await self._sagas.bulk_write(updates, ordered=False)
+
+    async def due(self, now: datetime, limit: int) -> list[SagaState]:
+        return await self._find({"wake_at": {"$lte": now}}, limit=limit, sort=[("wake_at", ASCENDING)])
+
+    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
+        query: Document = {"wake_at": {"$exists": True}, "_id": {"$gt": after_id}, "pending.0": {"$exists": True}}
+        if participant is not None:
+            query["pending.participant"] = participant
+        return await self._find(query, limit=limit, sort=[("_id", ASCENDING)])
+
+    async def page(self, query: Query) -> list[SagaState]:
+        newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
+        return await self._find(_filter(query), limit=query.limit, sort=newest_first)
+
+    async def count_active(self, limit: int) -> int:
+        with translating():
+            count = await self._sagas.count_documents({"wake_at": {"$exists": True}}, limit=limit, hint="wake_at")
+        return int(count)
+
+    async def ping(self) -> None:
+        await self._mongo.ping()
+
+    async def _find(self, query: Document, *, limit: int, **options: Any) -> list[SagaState]:
+        documents = await find(self._sagas, query, limit=limit, projection=NEWEST_ENTRY, **options)
+        return [from_document(document) for document in documents]
+
+
+def _update(change: Change, token: str | None = None) -> UpdateOne:
+    update = to_update(change)
+    if token is not None:
+        update["$set"]["saved_by"] = token
+    guard = {"_id": change.before.id, "revision": change.before.revision}
+    return UpdateOne(guard, update, array_filters=array_filters(change))
+
+
+def _filter(query: Query) -> Document:
+    """Values only under fixed keys: nothing from a client can become an operator."""
+    conditions: list[Document] = []
+    if query.saga is not None:
+        conditions.append({"saga": query.saga})
+    if query.status is not None:
+        conditions.append({"status": query.status.value})
+    if query.since is not None:
+        conditions.append({"created_at": {"$gte": query.since}})
+    if query.prefix is not None:
+        conditions.append({"_id": {"$gte": query.prefix, "$lt": query.prefix + "\x7f"}})
+    if query.after is not None:
+        at, saga_id = query.after
+        conditions.append({"$or": [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": saga_id}}]})
+    return {"$and": conditions} if conditions else {}

@@ -1,0 +1,97 @@
+"""The participants' composition root: the one place here that makes connections, the machine's clock and randomness.
+
+python -m participants.app inventory payment
+"""
+
+import asyncio
+import signal
+import sys
+from dataclasses import dataclass
+from random import SystemRandom
+
+from adapters.bus import Bus
+from adapters.clock import Clock, SystemClock
+from adapters.mongo import Mongo
+from adapters.streams.redis_bus import RedisBus
+from adapters.streams.settings import StreamSettings
+from participants.inbox import MongoInbox
+from participants.inventory import inventory
+from participants.orders import orders
+from participants.participant import Participant
+from participants.payment import payment
+from participants.settings import ParticipantSettings
+
+SHIPPED = {participant.name: participant for participant in (inventory, payment, orders)}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Participants with their connections. `stop` ends what `start` began; then it is not used again."""
+
+    bus: Bus
+    mongo: Mongo
+
+    async def start(self) -> None:
+        """Begin to handle commands. Returns at once also while Redis or MongoDB is away: it keeps trying."""
+        await self.bus.start()
+
+    async def stop(self) -> None:
+        """Finish the batches in hand, then close every connection."""
+        await self.bus.stop()
+        await self.mongo.close()
+
+    async def problems(self) -> list[str]:
+        """What is wrong right now, in words."""
+        return list(await self.bus.problems())
+
+
+def build(
+    *participants: Participant, settings: ParticipantSettings | None = None, clock: Clock | None = None
+) -> Running:
+    """Participants in one process, on connections they share; each has its own database, stream and group."""
+    settings = settings or ParticipantSettings()
+    clock = clock or SystemClock()
+    random = SystemRandom()
+    mongo = Mongo.connect(settings.mongo_url, app_name="-".join(["saga", *(each.name for each in participants)]))
+    stream_settings = StreamSettings(max_records=settings.max_batch)
+    bus = RedisBus(settings.redis_url, clock=clock, rng=random, prefix=settings.stream_prefix, settings=stream_settings)
+    for participant in participants:
+        attach(participant, settings, bus=bus, mongo=mongo, clock=clock)
+    return Running(bus, mongo)
+
+
+def attach(participant: Participant, settings: ParticipantSettings, *, bus: Bus, mongo: Mongo, clock: Clock) -> None:
+    """A participant on connections that somebody else owns, as where all services share one process."""
+    inbox = MongoInbox(
+        mongo,
+        f"{settings.database_prefix}{participant.name}",
+        clock,
+        SystemRandom(),
+        expiry=settings.inbox_expiry,
+        indexes=participant.indexes,
+    )
+    participant.bind(bus, inbox, clock, prefix=settings.stream_prefix)
+
+
+async def serve(running: Running) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await running.start()
+    await stopping.wait()
+    await running.stop()
+
+
+def main(names: list[str]) -> int:
+    """Serve the shipped participants of these names; exit code 2 where there is none of a name."""
+    unknown = [name for name in names if name not in SHIPPED]
+    if unknown or not names:
+        print(f"usage: python -m participants.app {' | '.join(SHIPPED)} …", file=sys.stderr)
+        return 2
+    asyncio.run(serve(build(*(SHIPPED[name] for name in names))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""Executes batches of commands: who shares a transaction with whom, and what an error becomes.
+
+Commands for batch handlers share one transaction. An exception in it aborts everything, and its commands are done
+again one by one, so that only the culprit fails. Single and external handlers are called one by one from the start.
+`Unavailable` is never an answer: it passes, so that the bus delivers the batch again later.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from adapters.clock import Clock
+from adapters.errors import Conflict, Unavailable
+from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
+from participants.handlers import (
+    CONFLICT,
+    INVALID_COMMAND,
+    UNKNOWN_COMMAND,
+    Mode,
+    Registration,
+    failed,
+    presentable,
+)
+from participants.inbox import Inbox
+from participants.runner import Runner
+from sagas.contracts import REVOKE
+from sagas.messages import CommandMessage, Kind, Outcome
+
+AT_ONCE = 8  #: commands done one by one, at the same time, of different actions
+
+_log = structlog.get_logger(__name__)
+
+
+class Executor:
+    """Executes the commands of one participant."""
+
+    def __init__(self, participant: str, handlers: Mapping[str, Registration], inbox: Inbox, clock: Clock) -> None:
+        self._handlers = handlers
+        self._revoke = f"{participant}.{REVOKE}"
+        self._runner = Runner(handlers, inbox, clock)
+
+    async def execute(self, commands: Sequence[CommandMessage]) -> list[Answer]:
+        """One answer for each command, in order. Raises `Unavailable`: then nothing is known about any of them."""
+        answers = {index: answer for index, command in enumerate(commands) if (answer := self._refuse(command))}
+        accepted = {index: command for index, command in enumerate(commands) if index not in answers}
+        answers |= await self._together({i: command for i, command in accepted.items() if self._is_batched(command)})
+        answers |= await self._one_by_one({i: command for i, command in accepted.items() if i not in answers})
+        return [answers[index] for index in range(len(commands))]
+
+    def _refuse(self, command: CommandMessage) -> Answer | None:
+        if command.type == self._revoke:
+            if command.kind is Kind.REVOKE:
+                return None
+            return Answer.no(Outcome.FAILED, INVALID_COMMAND, "a revoke needs `undoes`, the action's command id")
+        if command.type in self._handlers:
+            return None
+        known = ", ".join(sorted([*self._handlers, self._revoke]))
+        return Answer.no(Outcome.FAILED, UNKNOWN_COMMAND, presentable(f"{command.type} is none of {known}"))
+
+    def _is_batched(self, command: CommandMessage) -> bool:
+        return command.type == self._revoke or self._handlers[command.type].mode is Mode.BATCH
+
+    async def _together(self, commands: Mapping[int, CommandMessage]) -> dict[int, Answer]:
+        """All in one transaction; without what must be done alone: everything after an error, and what is in doubt."""
+        if not commands:
+            return {}
+        try:
+            folded = await self._runner.together(list(commands.values()))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # Whatever a handler raises must not cost the other commands their answers.
+            _log.warning("batch-aborted", commands=len(commands), error=type(error).__name__)
+            return {}
+        settled = enumerate(zip(commands, folded.answers, strict=True))
+        return {index: answer for position, (index, answer) in settled if position not in folded.doubts}
+
+    async def _one_by_one(self, commands: Mapping[int, CommandMessage]) -> dict[int, Answer]:
+        """Each in a transaction of its own; those about the same action one after the other, in stream order."""
+        chains: dict[str, dict[int, CommandMessage]] = {}
+        for index, command in commands.items():
+            chains.setdefault(command.undoes or command.id, {})[index] = command
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def follow(chain: Mapping[int, CommandMessage]) -> dict[int, Answer]:
+            async with slots:
+                return {index: await self._alone(command) for index, command in chain.items()}
+
+        # All of them end before an error is passed on: none may go on behind the back of the batch's next delivery.
+        results = await asyncio.gather(*map(follow, chains.values()), return_exceptions=True)
+        answers: dict[int, Answer] = {}
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            answers |= result
+        return answers
+
+    async def _alone(self, command: CommandMessage) -> Answer:
+        try:
+            folded = await self._runner.attempt(command)
+            if not folded.doubts:
+                return folded.answers[0]
+            return await self._resolve(folded.doubts[0]) or (await self._runner.attempt(command)).answers[0]
+        except Unavailable:
+            raise
+        except Conflict:
+            return Answer.no(
+                Outcome.FAILED, CONFLICT, "too many concurrent writers, or a duplicate key of the handler's"
+            )
+        except Exception as error:  # noqa: BLE001  # Only this command fails; the error is told to the orchestrator, the trace is not.
+            _log.error("command-failed", saga_id=command.saga_id, command_id=command.id, **_described(error))
+            return failed(error)
+
+    async def _resolve(self, action: Row) -> Answer | None:
+        """Settle the action in doubt; an answer where that could not be done."""
+        try:
+            await self._runner.resolve(action)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # Still unknown: the compensation must not go on, and is sent again.
+            _log.error("outcome-unknown", saga_id=action.saga_id, command_id=action.id, **_described(error))
+            detail = presentable(f"{action.id}: {type(error).__name__}: {error}")
+            return Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, detail)
+        return None
+
+
+def _described(error: Exception) -> dict[str, str]:
+    """For the log: where it was raised. Never the values on the way there, which a logger's own trace may show."""
+    return {"error": presentable(repr(error)), "trace": "".join(traceback.format_tb(error.__traceback__))}

@@ -1,0 +1,131 @@
+"""The three kinds of handler behind one face, and the values that pass between them and the executor.
+
+No handler is retried, repeated or skipped here (executor.py and barrier.py do that): this module calls it once and
+turns what it gives back into an answer that can be stored and sent.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from participants.barrier import Answer
+from participants.context import BatchTransaction, Context, Transaction
+from participants.inbox import InboxTransaction
+from sagas.contracts import AnyEndpoint, C, Command, R, Reject, Reply
+from sagas.messages import CommandMessage, Outcome
+from sagas.storable import check_storable
+
+SingleHandler = Callable[[C, Transaction], Awaitable[R]]
+ExternalHandler = Callable[[C, Context], Awaitable[R]]
+BatchHandler = Callable[[Sequence[C], BatchTransaction], Awaitable[Sequence[R | Reject]]]
+
+MAX_REPLY_BYTES = 256 * 1024  #: of a reply as JSON: what the wire carries
+MAX_DETAIL_CHARS = 500  #: of an error message that leaves the process
+
+INVALID_COMMAND = "invalid-command"  #: the data does not fit the endpoint's command
+UNKNOWN_COMMAND = "unknown-command"  #: no handler for this type
+HANDLER_ERROR = "handler-error"  #: the handler raised something else than `Reject`
+CONFLICT = "conflict"  #: too many concurrent writers
+
+
+class Mode(StrEnum):
+    """How a handler is called."""
+
+    SINGLE = "single"  #: one command, one transaction
+    BATCH = "batch"  #: all commands of a batch in one transaction
+    EXTERNAL = "external"  #: outside of any transaction, for effects outside the database
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One endpoint and the handler for it."""
+
+    endpoint: AnyEndpoint
+    mode: Mode
+    handler: Callable[[Any, Any], Awaitable[Any]]
+
+    async def run(
+        self,
+        commands: Sequence[Command],
+        contexts: Sequence[Context],
+        tx: InboxTransaction,
+    ) -> list[Answer]:
+        """Call the handler in the open transaction. An exception, a single handler's `Reject` too, must abort it."""
+        if self.mode is Mode.SINGLE:
+            (command,), (context,) = commands, contexts
+            outcomes = [await self.handler(command, _transaction(context, tx))]
+        else:
+            outcomes = list(await self.handler(commands, _batch_transaction(contexts, tx)))
+        if len(outcomes) != len(commands):
+            raise TypeError(f"the handler of {self.endpoint.type} gave {len(outcomes)} outcomes for {len(commands)}")
+        return [self.answer(outcome) for outcome in outcomes]
+
+    async def call(self, command: Command, context: Context) -> Answer:
+        """Call an external handler; its `Reject` is an answer."""
+        try:
+            return self.answer(await self.handler(command, context))
+        except Reject as reject:
+            return rejected(reject)
+
+    def answer(self, outcome: object) -> Answer:
+        """The answer for what a handler gave back. Raises where it can't be stored or sent."""
+        if isinstance(outcome, Reject) and self.mode is Mode.BATCH:
+            return rejected(outcome)
+        if not isinstance(outcome, self.endpoint.reply):
+            expected = self.endpoint.reply.__name__
+            raise TypeError(f"the handler of {self.endpoint.type} must give {expected}, not {type(outcome).__name__}")
+        return succeeded(outcome)
+
+
+def parse(registration: Registration, command: CommandMessage) -> Command | Answer:
+    """The command as its endpoint's type; an answer where the data does not fit.
+
+    `failed`, not `rejected`: it says nothing about the business, and a deployment of either side may mend it.
+    """
+    try:
+        parsed: Command = registration.endpoint.command.model_validate(command.data)
+    except ValidationError as error:
+        where = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
+        )
+        return Answer.no(Outcome.FAILED, INVALID_COMMAND, presentable(where))
+    return parsed
+
+
+def succeeded(reply: Reply) -> Answer:
+    """The answer that carries a reply. Raises `ValueError` where it can't be stored or sent."""
+    text = reply.model_dump_json()
+    if len(text.encode()) > MAX_REPLY_BYTES:
+        raise ValueError(f"{type(reply).__name__} is larger than {MAX_REPLY_BYTES} bytes")
+    data = from_json(text)
+    check_storable(data)
+    return Answer(Outcome.SUCCEEDED, data)
+
+
+def rejected(reject: Reject) -> Answer:
+    """The answer that carries a business no."""
+    return Answer.no(Outcome.REJECTED, presentable(reject.code), presentable(reject.detail))
+
+
+def failed(error: Exception) -> Answer:
+    """The answer for an error: its type and message, never its trace."""
+    return Answer.no(Outcome.FAILED, HANDLER_ERROR, presentable(f"{type(error).__name__}: {error}"))
+
+
+def presentable(text: object) -> str:
+    """Text that every store and wire accepts, of bounded length."""
+    cut = str(text)[:MAX_DETAIL_CHARS]
+    return cut if cut.isprintable() else "".join(char if char.isprintable() else " " for char in cut)
+
+
+def _transaction(context: Context, tx: InboxTransaction) -> Transaction:
+    values = {field.name: getattr(context, field.name) for field in fields(context)}
+    return Transaction(**values, session=tx.session, database=tx.database)
+
+
+def _batch_transaction(contexts: Sequence[Context], tx: InboxTransaction) -> BatchTransaction:
+    return BatchTransaction(tx.session, tx.database, contexts[0].now, contexts)

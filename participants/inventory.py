@@ -1,0 +1,89 @@
+"""The inventory service: reserves stock for orders, and releases it when an order is undone.
+
+Products are `{_id, available, price}`; each change is a row of the ledger. Never sells what is not there.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from adapters.mongo import Document
+from participants.context import BatchTransaction, Context
+from participants.ledger import LEDGER_INDEXES, Balances, Change, load, post
+from participants.participant import Participant
+from sagas.contracts import Reject
+from sagas.order import (
+    RELEASE_STOCK,
+    RESERVE_STOCK,
+    OrderItem,
+    ReleaseStock,
+    ReserveStock,
+    StockReleased,
+    StockReserved,
+)
+
+PRODUCTS = Balances("products", "available")
+MAX_AMOUNT = 2**63 - 1  #: the largest integer that MongoDB and the contract hold
+
+inventory = Participant("inventory", indexes=LEDGER_INDEXES)
+
+
+@inventory.handles(RESERVE_STOCK, batch=True)
+async def reserve(commands: Sequence[ReserveStock], tx: BatchTransaction) -> Sequence[StockReserved | Reject]:
+    """Set the items aside, all of an order or none."""
+    wanted = (item.product_id for command in commands for item in command.items)
+    products = await load(tx, PRODUCTS.collection, wanted)
+    outcomes, changes = reserve_from(products, commands, tx.contexts)
+    await post(tx, changes, PRODUCTS)
+    return outcomes
+
+
+@inventory.handles(RELEASE_STOCK, batch=True)
+async def release(commands: Sequence[ReleaseStock], tx: BatchTransaction) -> Sequence[StockReleased | Reject]:
+    """Put back exactly what the reservations took."""
+    taken = [(context, quantities(context.action.of(RESERVE_STOCK).command.items)) for context in tx.contexts]
+    changes = [Change(context, key, amount) for context, order in taken for key, amount in order.items()]
+    await post(tx, changes, PRODUCTS)
+    return [StockReleased() for _ in commands]
+
+
+def reserve_from(
+    products: Mapping[str, Document], commands: Sequence[ReserveStock], contexts: Sequence[Context]
+) -> tuple[list[StockReserved | Reject], list[Change]]:
+    """What each order gets, in the order of the commands, and the changes of those that get something. Pure."""
+    available = {key: product["available"] for key, product in products.items()}
+    prices = {key: product["price"] for key, product in products.items()}
+    outcomes: list[StockReserved | Reject] = []
+    changes: list[Change] = []
+    for command, context in zip(commands, contexts, strict=True):
+        order = quantities(command.items)
+        refusal = _refusal(order, available, prices)
+        if refusal is None:
+            available.update({key: available[key] - quantity for key, quantity in order.items()})
+            changes += [Change(context, key, -quantity) for key, quantity in order.items()]
+        outcomes.append(refusal or StockReserved(amount=_amount(order, prices)))
+    return outcomes, changes
+
+
+def quantities(items: Sequence[OrderItem]) -> dict[str, int]:
+    """How many of each product; a product named twice counts once, with the sum."""
+    sums: Counter[str] = Counter()
+    for item in items:
+        sums[item.product_id] += item.quantity
+    return dict(sums)
+
+
+def _refusal(order: Mapping[str, int], available: Mapping[str, int], prices: Mapping[str, int]) -> Reject | None:
+    for key, quantity in order.items():
+        if quantity < 1:
+            return Reject("invalid-quantity", f"{quantity} of {key}")
+        if key not in available:
+            return Reject("unknown-product", key)
+        if available[key] < quantity:
+            return Reject("out-of-stock", f"{key}: {available[key]} left, {quantity} wanted")
+    if _amount(order, prices) > MAX_AMOUNT:
+        return Reject("amount-too-large")
+    return None
+
+
+def _amount(order: Mapping[str, int], prices: Mapping[str, int]) -> int:
+    return sum(prices[key] * quantity for key, quantity in order.items())

@@ -1,0 +1,108 @@
+"""Ledger and balances: an append-only row per effect and key, and the sum of the rows as a balance.
+
+A participant's collection `ledger` has rows `{saga_id, step, kind, key, amount, at}`; a starting balance is a row of
+kind `opening` without saga. For each key the sum of the amounts is the balance, always: both are written here, in
+one transaction, and nowhere else. Rows are never changed or removed.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adapters.errors import Conflict
+from adapters.mongo import ASCENDING, Document, IndexModel, UpdateOne, find, translating
+from participants.context import BatchTransaction, Context
+
+LEDGER = "ledger"
+OPENING = "opening"
+
+#: A belt beside the inbox's braces: the same effect can't be written twice. Opening rows belong to no saga.
+LEDGER_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    LEDGER: [
+        IndexModel(
+            [("saga_id", ASCENDING), ("step", ASCENDING), ("kind", ASCENDING), ("key", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"saga_id": {"$exists": True}},
+        )
+    ]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """Where a participant keeps its balances."""
+
+    collection: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One effect of one command on one key."""
+
+    context: Context
+    key: str
+    amount: int  #: signed: stock -2, later +2
+
+    def row(self) -> Document:
+        """The ledger's row."""
+        return {
+            "saga_id": self.context.saga_id,
+            "step": self.context.step,
+            "kind": self.context.kind.value,
+            "key": self.key,
+            "amount": self.amount,
+            "at": self.context.now,
+        }
+
+
+async def load(tx: BatchTransaction, collection: str, keys: Iterable[str]) -> dict[str, Document]:
+    """The documents that exist, by `_id`: one read for all of them."""
+    wanted = sorted(set(keys))
+    found = await find(tx.database[collection], {"_id": {"$in": wanted}}, limit=len(wanted), session=tx.session)
+    return {document["_id"]: document for document in found}
+
+
+async def post(tx: BatchTransaction, changes: Sequence[Change], balances: Balances | None = None) -> None:
+    """Write the rows, and with `balances` their sums: two round trips, however many changes.
+
+    A balance never falls below zero: the caller has decided on the documents it loaded in this transaction, and where
+    one is another by now, `Conflict` starts the transaction over.
+    """
+    if not changes:
+        return
+    if balances is not None:
+        await _move(tx, _sums(changes), balances)
+    with translating():
+        await tx.database[LEDGER].insert_many([change.row() for change in changes], session=tx.session)
+
+
+def opening_row(key: str, amount: int, at: datetime) -> Document:
+    """The row of a starting balance, or of a correction by hand."""
+    return {"kind": OPENING, "key": key, "amount": amount, "at": at}
+
+
+def _sums(changes: Sequence[Change]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for change in changes:
+        sums[change.key] += change.amount
+    return {key: amount for key, amount in sorted(sums.items()) if amount}
+
+
+async def _move(tx: BatchTransaction, sums: Mapping[str, int], balances: Balances) -> None:
+    updates = [
+        UpdateOne(_at_least(balances.field, key, -amount), {"$inc": {balances.field: amount}})
+        for key, amount in sums.items()
+    ]
+    if not updates:
+        return
+    with translating():
+        result = await tx.database[balances.collection].bulk_write(updates, ordered=False, session=tx.session)
+    if result.matched_count != len(updates):
+        raise Conflict(f"a balance in {balances.collection} is too low or gone")
+
+
+def _at_least(field: str, key: str, minimum: int) -> dict[str, Any]:
+    return {"_id": key, field: {"$gte": minimum}} if minimum > 0 else {"_id": key}

@@ -1,0 +1,41 @@
+"""The orders service: writes confirmed orders down. It comes after the pivot, so it never says no.
+
+One document per saga in `orders`, `_id` the saga's id; the ledger counts +1 for each order id.
+"""
+
+from collections.abc import Sequence
+
+from adapters.mongo import Document, translating
+from participants.context import BatchTransaction, Context
+from participants.ledger import LEDGER_INDEXES, Change, post
+from participants.participant import Participant
+from sagas.contracts import Reject
+from sagas.order import CONFIRM_ORDER, ConfirmOrder, OrderConfirmed
+
+orders = Participant("orders", indexes=LEDGER_INDEXES)
+
+
+@orders.handles(CONFIRM_ORDER, batch=True)
+async def confirm(commands: Sequence[ConfirmOrder], tx: BatchTransaction) -> Sequence[OrderConfirmed | Reject]:
+    """Write each order down, under the client's id or else the saga's."""
+    confirmed = list(zip(commands, tx.contexts, strict=True))
+    with translating():
+        documents = [_document(command, context) for command, context in confirmed]
+        await tx.database["orders"].insert_many(documents, session=tx.session)
+    await post(tx, [Change(context, _order_id(command, context), 1) for command, context in confirmed])
+    return [OrderConfirmed(order_id=_order_id(command, context)) for command, context in confirmed]
+
+
+def _order_id(command: ConfirmOrder, context: Context) -> str:
+    return command.order_id or context.saga_id
+
+
+def _document(command: ConfirmOrder, context: Context) -> Document:
+    return {
+        "_id": context.saga_id,
+        "order_id": _order_id(command, context),
+        "customer_id": command.customer_id,
+        "items": [item.model_dump() for item in command.items],
+        "amount": command.amount,
+        "at": context.now,
+    }

@@ -1,0 +1,124 @@
+"""A participant: a name and its handlers, made once per service and shared by whoever runs it.
+
+    inventory = Participant("inventory")
+
+    @inventory.handles(RESERVE_STOCK)
+    async def reserve(command: ReserveStock, tx: Transaction) -> StockReserved:
+        ...                       # uses tx.session; raise Reject("out-of-stock") for a business no
+
+The handlers are called so that a command's effect happens at most once, and none is left after its compensation,
+whatever the bus repeats, delays or reorders; what that takes is in barrier.py and executor.py. Making a participant
+opens no connection: `bind` connects it to a bus, an inbox and a clock.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, overload
+
+from adapters.bus import Ack, Bus, Dead, Delivery, Subscription, Verdict
+from adapters.clock import Clock
+from adapters.mongo import IndexModel
+from adapters.streams.envelope import Undecodable, decode_command
+from adapters.streams.names import Streams
+from participants.executor import Executor
+from participants.handlers import (
+    BatchHandler,
+    ExternalHandler,
+    Mode,
+    Registration,
+    SingleHandler,
+)
+from participants.inbox import Inbox
+from participants.replies import entries
+from sagas.contracts import C, Endpoint, R, check_name
+from sagas.errors import InvalidDefinition
+from sagas.messages import CommandMessage
+
+AnyHandler = Callable[[Any, Any], Awaitable[Any]]
+
+
+class Participant:
+    """A service that executes commands. `indexes` are those its own collections need, by collection."""
+
+    def __init__(self, name: str, *, indexes: Mapping[str, Sequence[IndexModel]] | None = None) -> None:
+        """Raises `InvalidDefinition` for a name that can't be used."""
+        check_name(name, f"Participant {name!r}")
+        self.name = name
+        self.indexes: Mapping[str, Sequence[IndexModel]] = indexes or {}
+        self._handlers: dict[str, Registration] = {}
+
+    @property
+    def handlers(self) -> Mapping[str, Registration]:
+        """The handlers by message type."""
+        return MappingProxyType(self._handlers)
+
+    @overload
+    def handles(self, endpoint: Endpoint[C, R]) -> Callable[[SingleHandler[C, R]], SingleHandler[C, R]]: ...
+    @overload
+    def handles(
+        self, endpoint: Endpoint[C, R], *, batch: Literal[True]
+    ) -> Callable[[BatchHandler[C, R]], BatchHandler[C, R]]: ...
+    @overload
+    def handles(
+        self, endpoint: Endpoint[C, R], *, external: Literal[True]
+    ) -> Callable[[ExternalHandler[C, R]], ExternalHandler[C, R]]: ...
+    def handles(self, endpoint: Endpoint[C, R], *, batch: bool = False, external: bool = False) -> Callable[[Any], Any]:
+        """Register the handler of an endpoint.
+
+        - Plain: one command in one transaction. `Reject` aborts it and is stored; any other exception aborts it and
+          is answered `failed`, so that the orchestrator tries again.
+        - `batch=True`: a list of commands in one transaction, one outcome each, in order: the reply, or a `Reject`
+          for a command nothing was written for. Four times the throughput.
+        - `external=True`: for effects outside the database. No transaction; pass `tx.idempotency_key` on. The
+          handler may be called again with the same key until its outcome is stored (see executor.py).
+
+        Raises `InvalidDefinition` for another participant's endpoint, and for a second handler.
+        """
+        if batch and external:
+            raise InvalidDefinition(f"{endpoint.type}: a handler is either batch or external")
+        mode = Mode.BATCH if batch else Mode.EXTERNAL if external else Mode.SINGLE
+
+        def register(handler: AnyHandler) -> AnyHandler:
+            self._register(Registration(endpoint, mode, handler))
+            return handler
+
+        return register
+
+    def bind(self, bus: Bus, inbox: Inbox, clock: Clock, *, prefix: str = "saga.") -> None:
+        """Subscribe to this participant's commands; before `bus.start()`."""
+        service = Service(self, inbox, clock)
+        bus.subscribe(Subscription(Streams(prefix).commands(self.name), self.name, service.handle))
+
+    def _register(self, registration: Registration) -> None:
+        endpoint = registration.endpoint
+        if endpoint.participant != self.name:
+            raise InvalidDefinition(f"Participant {self.name!r}: {endpoint.type} belongs to {endpoint.participant!r}")
+        if endpoint.type in self._handlers:
+            raise InvalidDefinition(f"Participant {self.name!r}: {endpoint.type} has a handler already")
+        self._handlers[endpoint.type] = registration
+
+
+class Service:
+    """A participant at work: deliveries in, verdicts out."""
+
+    def __init__(self, participant: Participant, inbox: Inbox, clock: Clock) -> None:
+        self._name = participant.name
+        self._executor = Executor(participant.name, participant.handlers, inbox, clock)
+        self._clock = clock
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""
+        messages = [self._decode(delivery) for delivery in deliveries]
+        commands = [message for message in messages if isinstance(message, CommandMessage)]
+        answers = iter(await self._executor.execute(commands))
+        now = self._clock.now()
+        return [
+            message if isinstance(message, Dead) else Ack(publish=entries(self._name, message, next(answers), now))
+            for message in messages
+        ]
+
+    def _decode(self, delivery: Delivery) -> CommandMessage | Dead:
+        try:
+            return decode_command(delivery.fields, self._name)
+        except Undecodable as error:
+            return Dead(str(error))

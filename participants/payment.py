@@ -1,0 +1,55 @@
+"""The payment service: charges customers' accounts, and refunds them when an order is undone.
+
+Accounts are `{_id, balance}` in minor units; each change is a row of the ledger. No balance falls below zero.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from adapters.mongo import Document
+from participants.context import BatchTransaction, Context
+from participants.ledger import LEDGER_INDEXES, Balances, Change, load, post
+from participants.participant import Participant
+from sagas.contracts import Reject
+from sagas.order import CHARGE_PAYMENT, REFUND_PAYMENT, ChargePayment, PaymentCharged, PaymentRefunded, RefundPayment
+
+ACCOUNTS = Balances("accounts", "balance")
+
+payment = Participant("payment", indexes=LEDGER_INDEXES)
+
+
+@payment.handles(CHARGE_PAYMENT, batch=True)
+async def charge(commands: Sequence[ChargePayment], tx: BatchTransaction) -> Sequence[PaymentCharged | Reject]:
+    """Take each amount from its customer's account."""
+    accounts = await load(tx, ACCOUNTS.collection, (command.customer_id for command in commands))
+    outcomes, changes = charge_from(accounts, commands, tx.contexts)
+    await post(tx, changes, ACCOUNTS)
+    return outcomes
+
+
+@payment.handles(REFUND_PAYMENT, batch=True)
+async def refund(commands: Sequence[RefundPayment], tx: BatchTransaction) -> Sequence[PaymentRefunded | Reject]:
+    """Give back exactly what the charges took."""
+    taken = [(context, context.action.of(CHARGE_PAYMENT).command) for context in tx.contexts]
+    await post(tx, [Change(context, charged.customer_id, charged.amount) for context, charged in taken], ACCOUNTS)
+    return [PaymentRefunded() for _ in commands]
+
+
+def charge_from(
+    accounts: Mapping[str, Document], commands: Sequence[ChargePayment], contexts: Sequence[Context]
+) -> tuple[list[PaymentCharged | Reject], list[Change]]:
+    """Who can pay, in the order of the commands, and the changes of those who can. Pure."""
+    balances = {key: account["balance"] for key, account in accounts.items()}
+    outcomes: list[PaymentCharged | Reject] = []
+    changes: list[Change] = []
+    for command, context in zip(commands, contexts, strict=True):
+        customer = command.customer_id
+        if customer not in balances:
+            outcomes.append(Reject("unknown-customer", customer))
+        elif balances[customer] < command.amount:
+            # The balance itself is nobody's business: the detail ends in the order's history.
+            outcomes.append(Reject("insufficient-funds", f"{customer} can't pay {command.amount}"))
+        else:
+            balances[customer] -= command.amount
+            changes.append(Change(context, customer, -command.amount))
+            outcomes.append(PaymentCharged())
+    return outcomes, changes

@@ -1,0 +1,36 @@
+"""Settings of the participants: environment variables `SAGA_…`, checked before the first message."""
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ParticipantSettings(BaseSettings):
+    """What a participant's process can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="SAGA_", extra="ignore", frozen=True)
+
+    mongo_url: str = Field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False)
+    """SAGA_MONGO_URL: a replica set; transactions need one."""
+
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
+    """SAGA_REDIS_URL: Redis or Valkey, 7.0 or newer."""
+
+    database_prefix: str = Field(default="saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$")
+    """SAGA_DATABASE_PREFIX: a participant's database is this and its name: `saga_inventory`."""
+
+    stream_prefix: str = Field(default="saga.", pattern=r"^[A-Za-z0-9_.-]{0,32}$")
+    """SAGA_STREAM_PREFIX: a participant's stream is this, `commands.` and its name: `saga.commands.inventory`."""
+
+    inbox_expiry_days: int = Field(default=90, ge=2, le=3_650)
+    """SAGA_INBOX_EXPIRY_DAYS: how long inbox rows and tombstones are kept. A command first sent longer ago than
+    this, less a day, is no longer done: whether it was done before can't be told."""
+
+    max_batch: int = Field(default=200, ge=1, le=1_000)
+    """SAGA_MAX_BATCH: commands read at once, and so in one transaction."""
+
+    @property
+    def inbox_expiry(self) -> timedelta:
+        """How long inbox rows are kept."""
+        return timedelta(days=self.inbox_expiry_days)

@@ -1,0 +1,103 @@
+"""A saga as one literal: `Saga`, `step`, `undo`, `pivot`, `Retry`.
+
+A `Saga` that exists is complete and consistent: building it checks everything that can be known without running it.
+It never changes afterwards, and it does no I/O.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+
+from sagas.checks import check, pivot_index
+from sagas.durations import Duration, seconds
+from sagas.export import mermaid, to_json
+from sagas.nodes import D, Node, StepNode, pivot, step, undo
+from sagas.retry import Retry
+from sagas.schemas import fingerprint
+from sagas.steps import Step, Undo, compiled, dump, parse
+from sagas.storable import check_storable
+
+__all__ = ["Retry", "Saga", "Step", "Undo", "pivot", "step", "undo"]
+
+
+InputT = TypeVar("InputT", bound=BaseModel)
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Saga:
+    """A business transaction across participants: its steps, and what undoes them.
+
+    `input` is what a client may send; `data` has those fields, and the ones that replies fill (default `None`).
+    Raises `InvalidDefinition`, which lists every problem with saga, step and field.
+    """
+
+    name: str
+    version: int
+    input: type[BaseModel]
+    data: type[BaseModel]
+    nodes: tuple[StepNode[Any], ...]  #: the steps as they were written, without the pivot
+    steps: tuple[Step, ...]
+    pivot: int  #: the step whose success passes the point of no return; -1 where it is passed from the start
+    timeout_s: float | None  #: the saga's own deadline, from its start to the pivot
+    fingerprint: str  #: differs when a saga in flight could not go on with this definition
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        input: type[InputT],
+        data: type[D],
+        steps: Sequence[Node[D]],
+        timeout: Duration | None = None,
+    ) -> None:
+        check(name, version, input, data, steps, timeout)
+        nodes = tuple(node for node in steps if isinstance(node, StepNode))
+        made = tuple(compiled(name, data, node) for node in nodes)
+        pivot = pivot_index(steps)
+        # Past the frozen dataclass's guard; nothing else ever writes.
+        vars(self).update(name=name, version=version, input=input, data=data, nodes=nodes, steps=made, pivot=pivot)
+        vars(self).update(
+            timeout_s=None if timeout is None else seconds(timeout),
+            fingerprint=fingerprint(name, input, data, made, pivot),
+        )
+
+    def __repr__(self) -> str:
+        return f"Saga({self.name!r}, version={self.version})"
+
+    def index(self, step_name: str) -> int:
+        """The position of the step; `KeyError` if there is none of that name."""
+        for position, one in enumerate(self.steps):
+            if one.name == step_name:
+                return position
+        raise KeyError(step_name)
+
+    def start(self, input_json: Mapping[str, Any]) -> dict[str, Any]:
+        """The data of a new saga, as JSON; raises `pydantic.ValidationError` or `NotStorable` (both `ValueError`)."""
+        data = dump(parse(self.data, dump(self._sent(input_json))))
+        check_storable(data)
+        return data
+
+    def input_json(self, input_json: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that the client sent, in one spelling: two requests mean the same if these are equal."""
+        sent = self._sent(input_json).model_dump(mode="json", by_alias=False, exclude_unset=True)
+        check_storable(sent)
+        return sent
+
+    def _sent(self, input_json: Mapping[str, Any]) -> BaseModel:
+        try:
+            return parse(self.input, input_json)
+        except PydanticSerializationError:
+            check_storable(dict(input_json))  # Says where it is, what JSON can't hold.
+            raise
+
+    def to_json(self) -> dict[str, Any]:
+        """The definition as JSON, for programs; its shape is documented at `sagas.export.to_json`."""
+        return to_json(self)
+
+    def mermaid(self) -> str:
+        """The definition as a Mermaid flowchart, for people."""
+        return mermaid(self)

@@ -1,0 +1,98 @@
+"""The registry of definitions that a service knows: every saga, in every version that may still be in flight."""
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+from sagas.checks import endpoints
+from sagas.contracts import AnyEndpoint
+from sagas.definition import Saga
+from sagas.errors import InvalidDefinition
+from sagas.schemas import same_messages
+
+
+class UnknownSaga(LookupError):
+    """Nobody registered a saga of that name. The message lists the known ones."""
+
+
+class Definitions:
+    """Sagas by name and version. Old versions stay: a running saga goes on with the one it began with."""
+
+    def __init__(self, sagas: Iterable[Saga]) -> None:
+        """Raises `InvalidDefinition` if two sagas share name and version, or different messages share a type."""
+        self._sagas: dict[str, dict[int, Saga]] = {}
+        problems = [problem for saga in dict.fromkeys(sagas) if (problem := self._add(saga))]
+        if problems := [*problems, *_message_problems(self)]:
+            raise InvalidDefinition(problems)
+
+    @classmethod
+    def load(cls, modules: str) -> "Definitions":
+        """Every saga at module level in the modules, given as `"package.module,other.module"`."""
+        names = [name for name in re.split(r"[,\s]+", modules) if name]
+        if not names:
+            raise InvalidDefinition("no module with sagas is given; write them like 'package.module,other.module'")
+        return cls(saga for name in names for saga in _sagas_in(name))
+
+    def latest(self, name: str) -> Saga:
+        """The newest version, with which new sagas start; raises `UnknownSaga`."""
+        versions = self._sagas.get(name)
+        if versions is None:
+            raise UnknownSaga(f"there is no saga {name!r}; known: {', '.join(self.names) or 'none'}")
+        return versions[max(versions)]
+
+    def get(self, name: str, version: int) -> Saga | None:
+        """This very version, `None` if it isn't known here."""
+        return self._sagas.get(name, {}).get(version)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The known names, sorted."""
+        return tuple(sorted(self._sagas))
+
+    def __iter__(self) -> Iterator[Saga]:
+        """Every version of every saga, by name and version."""
+        for name in self.names:
+            yield from (saga for _, saga in sorted(self._sagas[name].items()))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._sagas.values()))
+
+    def _add(self, saga: Saga) -> str | None:
+        versions = self._sagas.setdefault(saga.name, {})
+        if saga.version in versions:
+            return f"{saga.name}: two different sagas are called version {saga.version}; give the changed one a new version="
+        versions[saga.version] = saga
+        return None
+
+
+def _sagas_in(name: str) -> list[Saga]:
+    found = [value for value in vars(_imported(name)).values() if isinstance(value, Saga)]
+    if not found:
+        raise InvalidDefinition(f"the module {name!r} has no saga: write one at its top level, `order = Saga(...)`")
+    return found
+
+
+def _imported(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InvalidDefinition(f"{name!r} is not a module's name; write it like 'package.module'")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # The module is there; something that it imports is not.
+        raise InvalidDefinition(
+            f"there is no module {name!r}; is its package installed, or its folder on PYTHONPATH?"
+        ) from error
+
+
+def _message_problems(sagas: Iterable[Saga]) -> Iterator[str]:
+    first: dict[str, tuple[Saga, AnyEndpoint]] = {}
+    for saga in sagas:
+        for endpoint in endpoints(saga.nodes):
+            other, seen = first.setdefault(endpoint.type, (saga, endpoint))
+            if not same_messages(seen, endpoint):
+                yield (
+                    f"{other.name} version {other.version} and {saga.name} version {saga.version} mean different "
+                    f"messages by {endpoint.type}; give one endpoint another name="
+                )

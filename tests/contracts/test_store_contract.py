@@ -1,0 +1,216 @@
+"""What every saga store promises: in memory, and on MongoDB through either driver."""
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from support.clock import ManualClock
+from support.orders import failure, started, succeeded
+
+from adapters.mongo import Mongo
+from orchestrator.core.decide import decide
+from orchestrator.core.state import Decision, SagaState, Status
+from orchestrator.documents import HISTORY_LIMIT, Change
+from orchestrator.memory_store import MemorySagaStore
+from orchestrator.store import MongoSagaStore, Query, SagaStore
+from sagas.order import order
+
+clock = ManualClock()
+NOW = clock.now()
+
+
+@pytest.fixture(params=["memory", "motor", "pymongo"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[SagaStore]:
+    if request.param == "memory":
+        yield MemorySagaStore()
+        return
+    mongo = Mongo.connect(request.getfixturevalue("mongo_url"), driver=request.param)
+    made = MongoSagaStore(mongo, f"t{uuid4().hex[:8]}_orchestrator", random.Random(1))
+    await made.prepare()
+    yield made
+    await mongo.close()
+
+
+@pytest.fixture
+async def documents(mongo_url: str) -> AsyncIterator[tuple[MongoSagaStore, Any]]:
+    """A MongoDB store, and its raw collection."""
+    mongo = Mongo.connect(mongo_url)
+    name = f"t{uuid4().hex[:8]}_orchestrator"
+    made = MongoSagaStore(mongo, name, random.Random(1))
+    await made.prepare()
+    yield made, mongo.database(name).sagas
+    await mongo.close()
+
+
+def change(before: SagaState, decision: Decision) -> Change:
+    assert decision.transition is not None
+    return Change(before, decision.state, (decision.transition,), decision.folded)
+
+
+async def given(store: SagaStore, *ids: str) -> list[SagaState]:
+    states = [started(saga_id, NOW).state for saga_id in ids]
+    assert await store.insert(states) == [None] * len(states)
+    return states
+
+
+async def test_a_saga_is_loaded_as_it_was_inserted(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    assert await store.load(["a", "unknown"]) == {"a": state}
+
+
+async def test_an_id_is_taken_once_and_the_others_of_the_batch_go_in(store: SagaStore) -> None:
+    (first,) = await given(store, "a")
+    later = [replace(started(saga_id, NOW).state, request="other") for saga_id in ("b", "a", "c")]
+    assert await store.insert(later) == [None, first, None]
+    assert set(await store.load(["a", "b", "c"])) == {"a", "b", "c"}
+
+
+async def test_the_same_id_twice_in_one_batch_is_one_saga(store: SagaStore) -> None:
+    state = started("a", NOW).state
+    assert await store.insert([state, replace(state, request="other")]) == [None, state]
+
+
+async def test_a_change_is_loaded_as_it_was_saved(store: SagaStore) -> None:
+    states = await given(store, "a", "b")
+    decisions = [succeeded(state, NOW) for state in states]
+    saved = await store.save([change(state, decision) for state, decision in zip(states, decisions, strict=True)])
+    assert saved == {"a", "b"}
+    assert await store.load(["a", "b"]) == {decision.state.id: decision.state for decision in decisions}
+
+
+async def test_a_single_change_is_saved_too(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    assert await store.save([change(state, succeeded(state, NOW))]) == {"a"}
+    assert await store.save([change(state, succeeded(state, NOW))]) == set()
+
+
+async def test_who_comes_second_with_a_revision_loses_and_the_others_of_the_batch_are_saved(store: SagaStore) -> None:
+    a, b = await given(store, "a", "b")
+    await store.save([change(a, succeeded(a, NOW))])
+    lost = change(a, decide(order, a, failure(a), NOW))
+    assert await store.save([lost, change(b, succeeded(b, NOW))]) == {"b"}
+    loaded = await store.load(["a", "b"])
+    assert loaded["a"] == succeeded(a, NOW).state
+    assert loaded["b"] == succeeded(b, NOW).state
+
+
+async def test_a_stale_writer_never_makes_a_wake_up_later(store: SagaStore) -> None:
+    """The writer has read an early wake-up, the sweep moves it, the writer's own timer lies in between."""
+    (state,) = await given(store, "a")
+    moved = replace(state, wake_at=NOW + timedelta(hours=1))
+    await store.reschedule([(state, moved)])
+    decision = succeeded(state, NOW + timedelta(seconds=1))
+    await store.save([change(state, decision)])
+    wake_at = (await store.load(["a"]))["a"].wake_at
+    assert wake_at is not None
+    assert wake_at <= NOW + timedelta(seconds=1 + 3)
+
+
+async def test_a_wake_up_moves_only_from_where_it_was_seen(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    await store.reschedule([(state, replace(state, wake_at=NOW + timedelta(hours=1)))])
+    await store.reschedule([(state, replace(state, wake_at=NOW + timedelta(hours=2)))])
+    assert (await store.load(["a"]))["a"].wake_at == NOW + timedelta(hours=1)
+    await store.reschedule([((await store.load(["a"]))["a"], replace(state, wake_at=None))])
+    assert (await store.load(["a"]))["a"].wake_at is None
+
+
+async def test_due_sagas_come_the_longest_overdue_first_up_to_a_limit(store: SagaStore) -> None:
+    states = await given(store, "a", "b", "c", "d")
+    for state, seconds in zip(states, (3, 1, 2, 9), strict=True):
+        await store.reschedule([(state, replace(state, wake_at=NOW + timedelta(seconds=seconds)))])
+    assert [state.id for state in await store.due(NOW + timedelta(seconds=5), 10)] == ["b", "c", "a"]
+    assert [state.id for state in await store.due(NOW + timedelta(seconds=5), 2)] == ["b", "c"]
+
+
+async def test_an_ended_saga_is_never_due_and_awaits_nothing(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    for _ in order.steps:
+        decision = succeeded(state, NOW)
+        await store.save([change(state, decision)])
+        state = decision.state
+    assert state.status is Status.COMPLETED
+    assert await store.load(["a"]) == {"a": state}
+    assert await store.due(NOW + timedelta(days=9), 10) == []
+    assert await store.awaiting(None, "", 10) == []
+    assert await store.count_active(10) == 0
+
+
+async def test_sagas_in_flight_are_found_by_the_participant_they_await(store: SagaStore) -> None:
+    a, _, _ = await given(store, "a", "b", "c")
+    await store.save([change(a, succeeded(a, NOW))])
+    assert [state.id for state in await store.awaiting("inventory", "", 10)] == ["b", "c"]
+    assert [state.id for state in await store.awaiting("inventory", "b", 10)] == ["c"]
+    assert [state.id for state in await store.awaiting("payment", "", 10)] == ["a"]
+    assert [state.id for state in await store.awaiting(None, "", 2)] == ["a", "b"]
+    assert await store.count_active(2) == 2
+
+
+async def test_sagas_are_listed_newest_first_by_page_and_filter(store: SagaStore) -> None:
+    states = [started(saga_id, NOW + timedelta(seconds=n)).state for n, saga_id in enumerate(["x1", "x2", "y3", "y4"])]
+    await store.insert(states)
+    first = await store.page(Query(limit=2))
+    assert [state.id for state in first] == ["y4", "y3"]
+    rest = await store.page(Query(after=(first[-1].created_at, first[-1].id)))
+    assert [state.id for state in rest] == ["x2", "x1"]
+    assert [state.id for state in await store.page(Query(prefix="x"))] == ["x2", "x1"]
+    assert [state.id for state in await store.page(Query(since=NOW + timedelta(seconds=3)))] == ["y4"]
+    assert await store.page(Query(saga="other")) == []
+    assert await store.page(Query(status=Status.STUCK)) == []
+    assert len(await store.page(Query(saga="order", status=Status.RUNNING))) == 4
+
+
+async def test_two_transitions_in_one_write_leave_two_entries(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    (state,) = await given(store, "a")
+    one = succeeded(state, NOW)
+    two = succeeded(one.state, NOW)
+    assert two.transition is not None
+    await store.save([change(state, one).then(two.state, two.transition, two.folded)])
+    assert await store.load(["a"]) == {"a": two.state}
+    entries = (await collection.find_one({"_id": "a"}))["history"]
+    assert [(entry["revision"], entry["events"]) for entry in entries] == [
+        (1, ["started"]),
+        (2, ["step-succeeded"]),
+        (3, ["step-succeeded"]),
+    ]
+
+
+async def test_equal_retries_are_one_counted_entry(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    (state,) = await given(store, "a")
+    for _ in range(3):
+        decision = decide(order, state, failure(state), NOW)
+        await store.save([change(state, decision)])
+        state = decision.state
+    entries = (await collection.find_one({"_id": "a"}))["history"]
+    assert [(entry["revision"], entry.get("count", 1)) for entry in entries] == [(1, 1), (4, 3)]
+    assert await store.load(["a"]) == {"a": state}
+
+
+async def test_the_history_keeps_the_newest_entries(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    (state,) = await given(store, "a")
+    for revision in range(2, HISTORY_LIMIT + 12):
+        entry = replace(state.last, revision=revision)
+        after = replace(state, revision=revision, last=entry)
+        await store.save([Change(state, after, (entry,))])
+        state = after
+    entries = (await collection.find_one({"_id": "a"}))["history"]
+    assert len(entries) == HISTORY_LIMIT
+    assert entries[-1]["revision"] == HISTORY_LIMIT + 11
+
+
+async def test_no_transition_of_a_running_saga_touches_an_index(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    indexed = {field for index in (await collection.index_information()).values() for field, _ in index["key"]}
+    (state,) = await given(store, "a")
+    before = await collection.find_one({"_id": "a"})
+    await store.save([change(state, succeeded(state, NOW + timedelta(seconds=1)))])
+    after = await collection.find_one({"_id": "a"})
+    assert indexed == {"_id", "created_at", "status", "wake_at"}
+    assert {field: before[field] for field in indexed} == {field: after[field] for field in indexed}

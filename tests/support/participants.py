@@ -1,0 +1,145 @@
+"""Commands, clocks and a small ledger for the tests of participants."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from adapters.bus import Ack, Delivery
+from adapters.streams.envelope import decode_reply, encode_command
+from participants.memory_inbox import MemoryInbox
+from participants.participant import Participant, Service
+from sagas.contracts import Command, Endpoint, Reply
+from sagas.messages import CommandMessage, ReplyMessage
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REPLIES = "t.replies"
+
+
+class Take(Command):
+    """Take an amount out of a till."""
+
+    till: str = "till"
+    amount: int = 1
+
+
+class Taken(Reply):
+    """What was taken."""
+
+    amount: int
+
+
+class PutBack(Command):
+    """Undo a `Take`."""
+
+
+class PutBackDone(Reply):
+    """It is back."""
+
+
+TAKE = Endpoint("bank", Take, Taken)
+PUT_BACK = Endpoint("bank", PutBack, PutBackDone)
+
+
+class StillClock:
+    """Stands still unless it is moved; waiting only lets others run."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        """The time it was set to."""
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others run."""
+        await asyncio.sleep(0)
+
+
+def action(saga_id: str = "s1", step: str = "take", attempt: int = 1, **data: Any) -> CommandMessage:
+    """An action for the bank."""
+    return message(f"{saga_id}/{step}/action", TAKE.type, data, attempt=attempt)
+
+
+def compensation(saga_id: str = "s1", step: str = "take", attempt: int = 1, number: str = "") -> CommandMessage:
+    """Its compensation."""
+    undoes = f"{saga_id}/{step}/action"
+    return message(f"{saga_id}/{step}/compensation{number}", PUT_BACK.type, {}, attempt=attempt, undoes=undoes)
+
+
+def revoke(saga_id: str = "s1", step: str = "take", participant: str = "bank") -> CommandMessage:
+    """The generic command that makes sure that an action never happens."""
+    return message(f"{saga_id}/{step}/revoke", f"{participant}.revoke", {}, undoes=f"{saga_id}/{step}/action")
+
+
+def message(
+    command_id: str,
+    command_type: str,
+    data: Mapping[str, Any],
+    *,
+    attempt: int = 1,
+    undoes: str | None = None,
+    first_time: datetime = NOW,
+    reply_to: str = REPLIES,
+    traceparent: str | None = None,
+) -> CommandMessage:
+    """Any command."""
+    return CommandMessage(
+        id=command_id,
+        type=command_type,
+        participant=command_type.split(".", 1)[0],
+        saga_id=command_id.split("/", 1)[0],
+        data=data,
+        attempt=attempt,
+        time=first_time,
+        first_time=first_time,
+        expiry_time=first_time + timedelta(minutes=1),
+        undoes=undoes,
+        undoes_time=first_time if undoes else None,
+        reply_to=reply_to,
+        traceparent=traceparent,
+    )
+
+
+def deliveries(commands: Sequence[CommandMessage]) -> list[Delivery]:
+    """The commands as a consumer gets them."""
+    return [
+        Delivery("t.commands.bank", f"0-{number}", encode_command(command))
+        for number, command in enumerate(commands, start=1)
+    ]
+
+
+async def replies_of(service: Service, *commands: CommandMessage) -> list[ReplyMessage]:
+    """Deliver the commands as one batch; the reply to each."""
+    verdicts = await service.handle(deliveries(commands))
+    assert len(verdicts) == len(commands)
+    replies = []
+    for verdict in verdicts:
+        assert isinstance(verdict, Ack)
+        (entry,) = verdict.publish
+        assert entry.stream == REPLIES
+        replies.append(decode_reply(entry.fields))
+    return replies
+
+
+class Bench:
+    """A participant on a memory inbox."""
+
+    def __init__(self, participant: Participant, *, seed: int = 0) -> None:
+        self.clock = StillClock()
+        self.inbox = MemoryInbox(self.clock, Random(seed))
+        self.service = Service(participant, self.inbox, self.clock)
+
+    async def deliver(self, *commands: CommandMessage) -> list[ReplyMessage]:
+        """Deliver one batch."""
+        return await replies_of(self.service, *commands)
+
+    async def outcomes(self, *commands: CommandMessage) -> list[str]:
+        """Deliver one batch; `succeeded`, or outcome and code."""
+        return [outcome(reply) for reply in await self.deliver(*commands)]
+
+
+def outcome(reply: ReplyMessage) -> str:
+    """`succeeded`, or outcome and code: `rejected out-of-stock`."""
+    return " ".join([reply.outcome.value, *([str(reply.data["code"])] if "code" in reply.data else [])])

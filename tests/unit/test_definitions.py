@@ -1,0 +1,137 @@
+"""The registry: which sagas a service knows, in which versions."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagas import Command, Definitions, Endpoint, InvalidDefinition, Reply, Saga, SagaData, SagaInput, UnknownSaga, step
+from sagas.order import order
+
+
+class Place(SagaInput):
+    product: str
+
+
+class Data(SagaData):
+    product: str
+
+
+class Reserve(Command):
+    product: str
+
+
+class Done(Reply):
+    pass
+
+
+def saga(name: str, version: int = 1, command: type[Command] = Reserve) -> Saga:
+    endpoint = Endpoint("stock", command, Done, name="reserve")
+    return Saga(name, version=version, input=Place, data=Data, steps=[step("reserve", endpoint)])
+
+
+SHOP_SAGAS = """
+from sagas import Saga
+from sagas.order import Order, PlaceOrder, order
+
+old = Saga("buy", version=1, input=PlaceOrder, data=Order, steps=order.nodes)
+new = Saga("buy", version=2, input=PlaceOrder, data=Order, steps=order.nodes)
+"""
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose modules can be imported, and are forgotten afterwards."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_new_sagas_start_with_the_newest_version_and_old_ones_stay_known() -> None:
+    one, two, ten = saga("buy", 1), saga("buy", 2), saga("buy", 10)
+    definitions = Definitions([two, ten, one, saga("ask")])
+    assert definitions.latest("buy") is ten
+    assert definitions.get("buy", 1) is one
+    assert definitions.get("buy", 3) is definitions.get("sell", 1) is None
+    assert definitions.names == ("ask", "buy")
+    assert [(known.name, known.version) for known in definitions] == [("ask", 1), ("buy", 1), ("buy", 2), ("buy", 10)]
+    assert len(definitions) == 4
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownSaga, match=r"^there is no saga 'by'; known: ask, buy$"):
+        Definitions([saga("buy"), saga("ask")]).latest("by")
+    with pytest.raises(UnknownSaga, match="known: none"):
+        Definitions([]).latest("buy")
+
+
+def test_two_sagas_of_one_name_and_version_are_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="buy: two different sagas are called version 1"):
+        Definitions([saga("buy"), saga("buy")])
+
+
+def test_a_saga_that_is_named_in_two_modules_counts_once() -> None:
+    one = saga("buy")
+    assert len(Definitions([one, one])) == 1
+
+
+def test_sagas_that_mean_different_messages_by_one_type_are_refused() -> None:
+    class Other(Command):
+        product: str
+        more: int = 0
+
+    with pytest.raises(
+        InvalidDefinition, match=r"ask version 1 and buy version 1 mean different messages by stock\.res"
+    ):
+        Definitions([saga("buy"), saga("ask", command=Other)])
+
+
+def test_every_saga_at_the_top_of_a_module_is_loaded(modules: Path) -> None:
+    (modules / "shop_sagas.py").write_text(SHOP_SAGAS)
+    definitions = Definitions.load(" sagas.order, shop_sagas ,")
+    assert [(known.name, known.version) for known in definitions] == [("buy", 1), ("buy", 2), ("order", 1)]
+    assert definitions.latest("order") is order
+
+
+@pytest.mark.parametrize("modules_text", ["", " , "])
+def test_no_module_is_refused(modules_text: str) -> None:
+    with pytest.raises(InvalidDefinition, match="no module with sagas is given"):
+        Definitions.load(modules_text)
+
+
+@pytest.mark.parametrize("name", ["no_such_module_here", "sagas.no_such_module", "no_such_package.sagas"])
+def test_a_module_that_is_not_there_is_said_to_be_missing(name: str) -> None:
+    with pytest.raises(InvalidDefinition, match=f"there is no module '{name}'; is its package installed"):
+        Definitions.load(name)
+
+
+@pytest.mark.parametrize("name", [".order", "..", "a..b", "sagas/order.py", "-"])
+def test_what_is_not_a_modules_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidDefinition, match="is not a module's name"):
+        Definitions.load(name)
+
+
+def test_a_module_without_sagas_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match=r"the module 'sagas\.contracts' has no saga"):
+        Definitions.load("sagas.contracts")
+
+
+def test_a_module_that_misses_another_one_says_which(modules: Path) -> None:
+    (modules / "shop_broken.py").write_text("import no_such_dependency\n")
+    with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):
+        Definitions.load("shop_broken")
+
+
+def test_a_module_with_a_wrong_definition_says_what_is_wrong(modules: Path) -> None:
+    (modules / "shop_wrong.py").write_text("from sagas import Retry\nRetry(attempts=0)\n")
+    with pytest.raises(InvalidDefinition, match="attempts must be 1 to 1000"):
+        Definitions.load("shop_wrong")
+
+
+def test_a_module_that_fails_by_itself_fails_as_it_does(modules: Path) -> None:
+    (modules / "shop_failing.py").write_text("raise ValueError('port 70000')\n")
+    with pytest.raises(ValueError, match="port 70000"):
+        Definitions.load("shop_failing")

@@ -1,0 +1,167 @@
+"""Effects outside the database: announced first, called with one key, never guessed."""
+
+from collections import Counter
+from typing import TypeVar
+
+import pytest
+from support.participants import (
+    PUT_BACK,
+    TAKE,
+    Bench,
+    PutBack,
+    PutBackDone,
+    Take,
+    Taken,
+    action,
+    compensation,
+    outcome,
+    replies_of,
+    revoke,
+)
+
+from adapters.errors import Unavailable
+from participants.context import Context
+from participants.inbox import Body, Inbox
+from participants.participant import Participant, Service
+from sagas.contracts import Reject
+
+T = TypeVar("T")
+
+
+class Processor:
+    """A card processor that honours idempotency keys: the first call of a key decides, repeats get its answer."""
+
+    def __init__(self) -> None:
+        self.balance = 100
+        self.answers: dict[str, Taken | Reject] = {}
+        self.calls: Counter[str] = Counter()
+        self.losing_answers = 0  #: how many answers get lost on the way back
+        self.refuses = False
+
+    def charge(self, key: str, amount: int) -> Taken:
+        self.calls[key] += 1
+        if key not in self.answers:
+            self.answers[key] = Reject("declined") if self.refuses else Taken(amount=amount)
+            self.balance -= 0 if self.refuses else amount
+        if self.losing_answers:
+            self.losing_answers -= 1
+            raise TimeoutError("no answer")
+        answer = self.answers[key]
+        if isinstance(answer, Reject):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def processor() -> Processor:
+    return Processor()
+
+
+@pytest.fixture
+def participant(processor: Processor) -> Participant:
+    participant = Participant("bank")
+
+    @participant.handles(TAKE, external=True)
+    async def take(command: Take, tx: Context) -> Taken:
+        return processor.charge(tx.idempotency_key, command.amount)
+
+    @participant.handles(PUT_BACK, external=True)
+    async def put_back(command: PutBack, tx: Context) -> PutBackDone:
+        processor.charge(tx.idempotency_key, -tx.action.of(TAKE).reply.amount)
+        return PutBackDone()
+
+    return participant
+
+
+@pytest.fixture
+def bench(participant: Participant) -> Bench:
+    return Bench(participant)
+
+
+async def test_a_repeat_does_not_call_again(bench: Bench, processor: Processor) -> None:
+    assert await bench.outcomes(action(amount=3), action(amount=3)) == ["succeeded", "succeeded"]
+    assert await bench.outcomes(action(amount=3, attempt=2)) == ["succeeded"]
+    assert processor.calls == {"s1/take/action": 1}
+
+
+async def test_a_lost_answer_is_asked_for_again_with_the_same_key(bench: Bench, processor: Processor) -> None:
+    processor.losing_answers = 1
+    assert await bench.outcomes(action(amount=3)) == ["failed handler-error"]
+    assert bench.inbox.rows["s1/take/action"].outcome is None
+    assert await bench.outcomes(action(amount=3, attempt=2)) == ["succeeded"]
+    assert processor.calls == {"s1/take/action": 2}
+    assert processor.balance == 97
+
+
+async def test_a_compensation_finds_out_the_actions_outcome_before_it_undoes_it(
+    bench: Bench, processor: Processor
+) -> None:
+    processor.losing_answers = 2
+    assert await bench.outcomes(action(amount=3)) == ["failed handler-error"]
+    assert await bench.outcomes(compensation()) == ["failed outcome-unknown"]
+    assert processor.balance == 97
+    assert await bench.outcomes(compensation(attempt=2)) == ["succeeded"]
+    assert processor.balance == 100
+    assert processor.calls == {"s1/take/action": 3, "s1/take/compensation": 1}
+
+
+async def test_a_revoke_finds_out_the_actions_outcome_too(bench: Bench, processor: Processor) -> None:
+    processor.losing_answers = 1
+    await bench.deliver(action(amount=3))
+    (reply,) = await bench.deliver(revoke())
+    assert (reply.outcome.value, dict(reply.data)) == ("rejected", {"amount": 3})
+
+
+async def test_an_action_that_turns_out_declined_is_not_undone(bench: Bench, processor: Processor) -> None:
+    processor.refuses, processor.losing_answers = True, 1
+    await bench.deliver(action(amount=3))
+    assert await bench.outcomes(compensation()) == ["succeeded"]
+    assert processor.calls == {"s1/take/action": 2}
+
+
+async def test_a_declined_action_is_rejected_for_good(bench: Bench, processor: Processor) -> None:
+    processor.refuses = True
+    assert await bench.outcomes(action(), action(attempt=2)) == ["rejected declined", "rejected declined"]
+    assert processor.calls == {"s1/take/action": 1}
+
+
+async def test_after_its_compensation_an_action_is_never_called(bench: Bench, processor: Processor) -> None:
+    assert await bench.outcomes(compensation(), action()) == ["succeeded", "rejected compensated"]
+    assert processor.calls == {}
+
+
+async def test_a_refused_compensation_stays_announced_and_is_tried_again(bench: Bench, processor: Processor) -> None:
+    await bench.deliver(action(amount=3))
+    processor.refuses = True
+    assert await bench.outcomes(compensation()) == ["failed declined"]
+    del processor.answers["s1/take/compensation"]
+    processor.refuses = False
+    assert await bench.outcomes(compensation(attempt=2)) == ["succeeded"]
+    assert processor.balance == 100
+
+
+class AwayOnce:
+    """An inbox whose database is away for one transaction."""
+
+    def __init__(self, inbox: Inbox, *, transaction: int) -> None:
+        self.expiry = inbox.expiry
+        self._inbox = inbox
+        self._left = transaction
+
+    async def atomically(self, body: Body[T]) -> T:
+        self._left -= 1
+        if self._left == 0:
+            raise Unavailable("away")
+        return await self._inbox.atomically(body)
+
+
+async def test_when_the_database_goes_away_during_the_call_the_outcome_is_found_later(
+    bench: Bench, participant: Participant, processor: Processor
+) -> None:
+    service = Service(participant, AwayOnce(bench.inbox, transaction=2), bench.clock)
+    with pytest.raises(Unavailable):
+        await replies_of(service, action(amount=3))
+    assert processor.calls == {"s1/take/action": 1}
+    (reply,) = await replies_of(service, action(amount=3))
+    assert outcome(reply) == "succeeded"
+    assert processor.balance == 97
