@@ -95,9 +95,7 @@ def to_update(change: Change) -> Document:
     before, after = change.before, change.after
     fields: Document = {"revision": after.revision, "updated_at": after.updated_at}
     fields |= {f"data.{name}": value for name, value in after.data.items() if before.data.get(name) != value}
-    fields |= {
-        f"steps.{index}": _step(step) for index, step in enumerate(after.steps) if step != before.steps[index]
-    }
+    fields |= {f"steps.{index}": _step(step) for index, step in enumerate(after.steps) if step != before.steps[index]}
     if after.status is not before.status:
         fields["status"] = after.status.value
     if after.ended_at != before.ended_at:

@@ -74,7 +74,13 @@ class Engine:
     """Starts sagas and applies messages to them."""
 
     def __init__(
-        self, definitions: Definitions, store: SagaStore, announcer: Announcer, clock: Clock, *, cache_limit: int = 20_000
+        self,
+        definitions: Definitions,
+        store: SagaStore,
+        announcer: Announcer,
+        clock: Clock,
+        *,
+        cache_limit: int = 20_000,
     ) -> None:
         self.definitions = definitions
         self.store = store

@@ -152,9 +152,7 @@ class MongoSagaStore:
 
     async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
         updates = [
-            UpdateOne(
-                {"_id": before.id, "revision": before.revision, "wake_at": before.wake_at}, to_reschedule(after)
-            )
+            UpdateOne({"_id": before.id, "revision": before.revision, "wake_at": before.wake_at}, to_reschedule(after))
             for before, after in moves
         ]
         with translating():

@@ -1,0 +1,4 @@
+"""Services that execute commands: `Participant`, the barrier that makes them safe, and the three that ship.
+
+Nothing here knows the orchestrator: a participant sees commands on its stream, and answers them.
+"""

@@ -87,7 +87,7 @@ def main(names: list[str]) -> int:
     """Serve the shipped participants of these names; exit code 2 where there is none of a name."""
     unknown = [name for name in names if name not in SHIPPED]
     if unknown or not names:
-        print(f"usage: python -m participants.app {' | '.join(SHIPPED)} …", file=sys.stderr)
+        sys.stderr.write(f"usage: python -m participants.app {' | '.join(SHIPPED)} …\n")
         return 2
     asyncio.run(serve(build(*(SHIPPED[name] for name in names))))
     return 0

@@ -4,7 +4,7 @@ from sagas.contracts import Command, Endpoint, Reject, Reply, SagaData, SagaInpu
 from sagas.definition import Saga, Step, Undo
 from sagas.definitions import Definitions, UnknownSaga
 from sagas.errors import CannotBuild, CannotMerge, InvalidDefinition, StepFault
-from sagas.nodes import pivot, step, undo
+from sagas.nodes import Node, pivot, step, undo
 from sagas.retry import Retry
 from sagas.storable import NotStorable, check_storable
 
@@ -15,6 +15,7 @@ __all__ = [
     "Definitions",
     "Endpoint",
     "InvalidDefinition",
+    "Node",
     "NotStorable",
     "Reject",
     "Reply",

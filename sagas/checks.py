@@ -1,6 +1,7 @@
 """The checks of a definition when it is built: everything that can be known without running it.
 
 All problems are collected before the author is told. A message names saga, step and field, and says what is wanted.
+What an author without a type checker may pass is an `object` here.
 """
 
 import inspect
@@ -36,8 +37,11 @@ def check(
     """Raise `InvalidDefinition` with every problem found."""
     check_name(name, f"Saga {name!r}")
     problems = [*_saga_problems(name, version, timeout), *_model_problems(name, input_model, data_model)]
-    strangers = [node for node in nodes if not isinstance(node, StepNode | PivotNode)]
-    problems += [f"{name}: steps= holds {node!r}, which is neither step(...) nor pivot()" for node in strangers]
+    problems += [
+        f"{name}: steps= holds {node!r}, which is neither step(...) nor pivot()"
+        for node in nodes
+        if not isinstance(node, StepNode | PivotNode)
+    ]
     steps = [node for node in nodes if isinstance(node, StepNode)]
     problems += _list_problems(name, nodes, steps)
     for step in steps:
@@ -57,14 +61,14 @@ def pivot_index(nodes: Sequence[Node[Any]]) -> int:
     return len(nodes) - 1
 
 
-def _saga_problems(name: str, version: int, timeout: Duration | None) -> Iterator[str]:
+def _saga_problems(name: str, version: object, timeout: Duration | None) -> Iterator[str]:
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < 2**31:
         yield f"{name}: version={version!r} must be a whole number from 1"
     if timeout is not None:
         yield from _timeout_problems(name, timeout, MAX_SAGA_TIMEOUT_S)
 
 
-def _model_problems(name: str, input_model: type[BaseModel], data_model: type[BaseModel]) -> Iterator[str]:
+def _model_problems(name: str, input_model: object, data_model: object) -> Iterator[str]:
     for role, model in (("input", input_model), ("data", data_model)):
         if not (isinstance(model, type) and issubclass(model, BaseModel)) or issubclass(model, RootModel):
             yield f"{name}: {role}={model!r} must be a pydantic model with fields"
@@ -94,9 +98,7 @@ def _undo_rules(name: str, nodes: Sequence[Node[Any]], steps: Sequence[StepNode[
         if position > pivot and isinstance(step.undo, UndoNode):
             yield f"{name}/{step.name}: undo= is of no use after the pivot, where a step is retried until it succeeds"
         elif position <= pivot and step.undo is Omitted.OMITTED and (marked or position < len(steps) - 1):
-            yield (
-                f"{name}/{step.name}: say how the step is undone, undo=undo(...), or undo=None if there is nothing to undo"
-            )
+            yield f"{name}/{step.name}: say how it is undone, undo=undo(...), or undo=None if there is nothing to undo"
 
 
 def _step_problems(where: str, step: StepNode[Any]) -> Iterator[str]:
@@ -106,28 +108,30 @@ def _step_problems(where: str, step: StepNode[Any]) -> Iterator[str]:
         yield from error.problems
     yield from _action_problems(where, step.endpoint, step.timeout, step.retry, step.command)
     yield from _function_problems(where, "merge=", step.merge)
-    if isinstance(step.undo, UndoNode):
-        yield from _undo_problems(where, step.endpoint, step.undo)
-    elif step.undo is not None and step.undo is not Omitted.OMITTED:
-        yield f"{where}: undo={step.undo!r} must be undo(...) or None"
+    undo: object = step.undo
+    if isinstance(undo, UndoNode):
+        yield from _undo_problems(where, step.endpoint, undo)
+    elif undo is not None and undo is not Omitted.OMITTED:
+        yield f"{where}: undo={undo!r} must be undo(...) or None"
 
 
-def _undo_problems(where: str, action: AnyEndpoint, undo: UndoNode[Any]) -> Iterator[str]:
+def _undo_problems(where: str, action: object, undo: UndoNode[Any]) -> Iterator[str]:
     yield from _action_problems(f"{where} undo", undo.endpoint, undo.timeout, undo.retry, undo.command)
-    if not isinstance(action, Endpoint) or not isinstance(undo.endpoint, Endpoint):
-        return
-    if undo.endpoint.participant != action.participant:
+    if isinstance(action, Endpoint) and isinstance(undo.endpoint, Endpoint):
+        yield from _pair_problems(f"{where} undo", action, undo.endpoint)
+
+
+def _pair_problems(where: str, action: AnyEndpoint, undo: AnyEndpoint) -> Iterator[str]:
+    if undo.participant != action.participant:
         yield (
-            f"{where} undo: {undo.endpoint.type} goes to another participant than {action.type}, "
+            f"{where}: {undo.type} goes to another participant than {action.type}, "
             f"but only {action.participant!r} knows whether the action took effect"
         )
-    elif undo.endpoint.type == action.type:
-        yield f"{where} undo: {action.type} can't undo itself"
+    elif undo.type == action.type:
+        yield f"{where}: {action.type} can't undo itself"
 
 
-def _action_problems(
-    where: str, endpoint: AnyEndpoint, timeout: Duration, retry: Retry, command: object
-) -> Iterator[str]:
+def _action_problems(where: str, endpoint: object, timeout: Duration, retry: object, command: object) -> Iterator[str]:
     if isinstance(endpoint, Endpoint):
         for model in (endpoint.command, endpoint.reply):
             yield from _schema_problems(where, model)

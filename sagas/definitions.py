@@ -61,7 +61,7 @@ class Definitions:
     def _add(self, saga: Saga) -> str | None:
         versions = self._sagas.setdefault(saga.name, {})
         if saga.version in versions:
-            return f"{saga.name}: two different sagas are called version {saga.version}; give the changed one a new version="
+            return f"{saga.name}: two sagas are called version {saga.version}; give the changed one a new version="
         versions[saga.version] = saga
         return None
 

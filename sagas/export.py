@@ -19,7 +19,7 @@ JsonObject = dict[str, Any]
 
 
 def to_json(saga: "Saga") -> JsonObject:
-    """The definition as JSON:
+    """The definition as JSON.
 
     `name`, `version`, `fingerprint`, `timeout_s`; `pivot` (the name of the last step before the point of no return, or
     null); `input`, `data` (JSON schemas); `steps`, each with `name`, `kind` (`compensatable`, `pivot`, `retriable`),

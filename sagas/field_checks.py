@@ -87,7 +87,8 @@ def _reason(sources: _Sources, field: str, wanted: Any) -> str:
     if filler is None:
         return f"wants {shown(wanted)}, but {source} is filled by no reply"
     if sources.where.endswith(f"/{filler} undo"):
-        return f"wants {shown(wanted)}, but {source} comes from this step's own reply, which is missing when its outcome is unknown"
+        own = "comes from this step's own reply, which is missing when its outcome is unknown"
+        return f"wants {shown(wanted)}, but {source} {own}"
     return f"wants {shown(wanted)}, but {source} is filled only later, by {filler}"
 
 

@@ -4,9 +4,9 @@ Compares types, never constraints: `Field(ge=1)` is checked when a saga runs. A 
 answered with yes, because validation at run time has the last word.
 """
 
-import collections.abc as abc
 import operator
 import types
+from collections import abc
 from enum import Enum
 from functools import reduce
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin

@@ -42,15 +42,13 @@ def _check(value: Any, depth: int) -> None:
 def _check_inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise NotStorable("", f"nested deeper than {MAX_DEPTH} levels")
+    is_object = isinstance(value, dict)
     place: Any = None
     try:
-        if isinstance(value, dict):
-            for place, item in value.items():
+        for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if is_object:
                 _check_key(place)
-                _check(item, depth)
-        else:
-            for place, item in enumerate(value):
-                _check(item, depth)
+            _check(item, depth)
     except (
         NotStorable
     ) as error:  # The path is put together only when there is something to report: this runs per message.

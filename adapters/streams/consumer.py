@@ -113,7 +113,7 @@ class Consumer:
         except Unavailable as error:
             await self._away(error)
             return deliveries
-        except Exception as error:  # A handler's bug leaves its entries pending, whatever it was.
+        except Exception as error:  # noqa: BLE001 - a handler's bug leaves its entries pending, whatever it was
             log_raised(deliveries, error)
             return deliveries
         if unsettled:

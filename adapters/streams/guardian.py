@@ -85,7 +85,7 @@ class Guardian:
         while not stopping.is_set():
             try:
                 await step()
-            except Exception as error:  # A guardian that dies guards nothing.
+            except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
                 log.warning(
                     "guardian_step_failed",
                     stream=self._stream,
@@ -156,7 +156,7 @@ class Guardian:
     async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]]) -> None:
         try:
             await on_healed(self._stream)
-        except Exception as error:  # Owed until it succeeds; the reader is not to blame.
+        except Exception as error:  # noqa: BLE001 - owed until it succeeds; the reader is not to blame
             log.warning("on_healed_failed", stream=self._stream, error=repr(error))
         else:
             self._heal_owed = False

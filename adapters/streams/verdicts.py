@@ -36,7 +36,7 @@ async def judge_alone(subscription: Subscription, delivery: Delivery, counted: i
         (verdict,) = await judge(subscription, [delivery])
     except Unavailable:
         raise
-    except Exception as error:  # A handler's bug is a reason to leave its entry, whatever it was.
+    except Exception as error:  # noqa: BLE001 - a handler's bug is a reason to leave its entry, whatever it was
         log_raised([delivery], error)
         verdict = Leave(f"{type(error).__name__}: {error}")
     if isinstance(verdict, Leave) and counted == limit:

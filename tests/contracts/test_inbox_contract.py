@@ -9,7 +9,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from support.participants import NOW, StillClock, action
 
 from adapters.clock import SystemClock
 from adapters.errors import Conflict, Unavailable
@@ -18,6 +17,7 @@ from participants.barrier import Row, announce
 from participants.inbox import Inbox, InboxTransaction, MongoInbox, document_of, row_from
 from participants.memory_inbox import MemoryInbox
 from sagas.messages import Outcome
+from support.participants import NOW, StillClock, action
 
 EXPIRY = timedelta(days=90)
 TRIES = 8

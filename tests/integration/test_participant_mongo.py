@@ -7,6 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import pytest
+
+from adapters.mongo import Driver
+from participants.barrier import Row
+from participants.context import BatchTransaction, Context, Transaction
+from participants.inbox import Body, Inbox, InboxTransaction
+from participants.participant import Participant
+from sagas.contracts import Reject
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -22,13 +29,6 @@ from support.participants import (
 )
 from support.participants_mongo import Fleet, fleet_on
 
-from adapters.mongo import Driver
-from participants.barrier import Row
-from participants.context import BatchTransaction, Context, Transaction
-from participants.inbox import Body, Inbox, InboxTransaction
-from participants.participant import Participant
-from sagas.contracts import Reject
-
 T = TypeVar("T")
 ROUNDS = 1_000 if os.environ.get("SAGA_SOAK") else 100
 
@@ -39,38 +39,46 @@ async def fleet(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator
         yield fleet
 
 
+async def take(command: Take, tx: Transaction) -> Taken:
+    """Writes its effect first, then looks whether it may: more than 100 is refused."""
+    await note(tx, tx, command.amount)
+    if command.amount > 100:
+        raise Reject("empty")
+    check_opens(command)
+    return Taken(amount=command.amount)
+
+
+async def put_back(_command: PutBack, tx: Transaction) -> PutBackDone:
+    await note(tx, tx, -tx.action.of(TAKE).reply.amount)
+    return PutBackDone()
+
+
+async def take_all(commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken | Reject]:
+    for command, context in zip(commands, tx.contexts, strict=True):
+        await note(tx, context, command.amount)
+        check_opens(command)
+    return [Taken(amount=command.amount) for command in commands]
+
+
+async def put_all_back(commands: Sequence[PutBack], tx: BatchTransaction) -> Sequence[PutBackDone | Reject]:
+    for context in tx.contexts:
+        await note(tx, context, -context.action.of(TAKE).reply.amount)
+    return [PutBackDone() for _ in commands]
+
+
+async def note(tx: Transaction | BatchTransaction, context: Context, amount: int) -> None:
+    """An effect is a document in `effects`."""
+    effect = {"command": context.command_id, "saga": context.saga_id, "amount": amount}
+    await tx.database["effects"].insert_one(effect, session=tx.session)
+
+
+def check_opens(command: Take) -> None:
+    if command.till == "broken":
+        raise OSError("the till does not open")
+
+
 def bank(*, batch: bool) -> Participant:
-    """Each effect is a document in `effects`; more than 100 is refused, after having been written."""
     participant = Participant("bank")
-
-    async def note(tx: Transaction | BatchTransaction, context: Context, amount: int) -> None:
-        effect = {"command": context.command_id, "saga": context.saga_id, "amount": amount}
-        await tx.database["effects"].insert_one(effect, session=tx.session)
-
-    async def take(command: Take, tx: Transaction) -> Taken:
-        await note(tx, tx, command.amount)
-        if command.amount > 100:
-            raise Reject("empty")
-        if command.till == "broken":
-            raise OSError("the till does not open")
-        return Taken(amount=command.amount)
-
-    async def put_back(_command: PutBack, tx: Transaction) -> PutBackDone:
-        await note(tx, tx, -tx.action.of(TAKE).reply.amount)
-        return PutBackDone()
-
-    async def take_all(commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken | Reject]:
-        for command, context in zip(commands, tx.contexts, strict=True):
-            await note(tx, context, command.amount)
-            if command.till == "broken":
-                raise OSError("the till does not open")
-        return [Taken(amount=command.amount) for command in commands]
-
-    async def put_all_back(commands: Sequence[PutBack], tx: BatchTransaction) -> Sequence[PutBackDone | Reject]:
-        for context in tx.contexts:
-            await note(tx, context, -context.action.of(TAKE).reply.amount)
-        return [PutBackDone() for _ in commands]
-
     if batch:
         participant.handles(TAKE, batch=True)(take_all)
         participant.handles(PUT_BACK, batch=True)(put_all_back)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,10 +42,15 @@ class Source:
         return list(self._imports())
 
     @cached_property
-    def dotted(self) -> list[tuple[int, str]]:
-        """Line and dotted name of everything used or imported, aliases of imports resolved: `dt.now` is `datetime.datetime.now`."""
-        uses = [(node.lineno, self._resolve(ast.unparse(node))) for node in ast.walk(self.tree) if _is_name(node)]
-        return [*self.imports, *uses]
+    def names(self) -> list[tuple[int, str]]:
+        """Line and dotted name of everything used, as written."""
+        return [(node.lineno, ast.unparse(node)) for node in ast.walk(self.tree) if _is_name(node)]
+
+    @cached_property
+    def uses(self) -> list[tuple[int, str]]:
+        """Line and full name of everything imported or used from an import; not a local variable of the same name."""
+        resolved = [(line, self._resolve(name)) for line, name in self.names]
+        return [*self.imports, *((line, name) for line, name in resolved if name)]
 
     @cached_property
     def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -58,26 +64,30 @@ class Source:
             elif isinstance(node, ast.ImportFrom):
                 yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
-    def _resolve(self, name: str) -> str:
+    def _resolve(self, name: str) -> str | None:
         first, dot, rest = name.partition(".")
-        return f"{self._aliases.get(first, first)}{dot}{rest}"
+        return f"{self._aliases[first]}{dot}{rest}" if first in self._aliases else None
 
     @cached_property
     def _aliases(self) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
-                found |= {alias.asname: alias.name for alias in node.names if alias.asname}
+                # `import a.b` binds `a`.
+                for alias in node.names:
+                    whole = alias.name if alias.asname else alias.name.partition(".")[0]
+                    found[alias.asname or whole] = whole
             elif isinstance(node, ast.ImportFrom):
                 found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         return found
 
 
-def _is_name(node: ast.AST) -> bool:
+def _is_name(node: ast.AST) -> TypeGuard[ast.Name | ast.Attribute]:
     """`a`, `a.b`, `a.b.c`; not `f().b`."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    return isinstance(inner, ast.Name)
 
 
 @cache

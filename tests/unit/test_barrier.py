@@ -8,7 +8,6 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.participants import NOW, action, compensation, revoke
 
 from participants.barrier import (
     AlreadyTookEffect,
@@ -30,6 +29,7 @@ from participants.barrier import (
     settle,
 )
 from sagas.messages import CommandMessage, Outcome
+from support.participants import NOW, action, compensation, revoke
 
 EXPIRY = timedelta(days=90)
 DO, UNDO, REVOKE = action(amount=3), compensation(), revoke()

@@ -69,7 +69,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 
 def test_two_sagas_of_one_name_and_version_are_refused() -> None:
-    with pytest.raises(InvalidDefinition, match="buy: two different sagas are called version 1"):
+    with pytest.raises(InvalidDefinition, match="buy: two sagas are called version 1"):
         Definitions([saga("buy"), saga("buy")])
 
 

@@ -3,16 +3,24 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
-from typing import Annotated, Any, Literal, NewType, Optional, Union
+from math import inf
+from typing import Annotated, Any, Literal, NewType, Union
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 from sagas.fields import fits, shown, without_none
 
 CustomerId = NewType("CustomerId", str)
 Cents = TypeAliasType("Cents", Annotated[int, Field(ge=0)])
+
+
+# The spelling of before Python 3.10, which contracts of others may still have.
+Text = Union[None, str]  # noqa: UP007
+OptionalCents = Union[Cents, None]  # noqa: UP007
 
 
 class Colour(StrEnum):
@@ -56,8 +64,8 @@ class Bush(BaseModel):
         (int, float),
         (int, int | None),
         (None, int | None),
-        (None, Optional[str]),
-        (Union[int, str], str | int | None),
+        (None, Text),
+        (int | str, str | int | None),
         (Any, int),
         (int, Any),
         (int, object),
@@ -129,7 +137,7 @@ def test_does_not_fit(source: Any, target: Any) -> None:
     [
         (int, "int"),
         (None, "None"),
-        (Optional[Cents], "int | None"),
+        (OptionalCents, "int | None"),
         (list[Item] | None, "list[Item] | None"),
         (dict[str, Any], "dict[str, Any]"),
         (tuple[int, ...], "tuple[int, ...]"),
@@ -142,5 +150,44 @@ def test_types_are_shown_as_authors_write_them(annotation: Any, text: str) -> No
 
 def test_none_is_taken_out_of_a_union() -> None:
     assert without_none(int | str | None) == int | str
-    assert without_none(Optional[int]) is int
+    assert without_none(int | None) is int
     assert without_none(None) is None
+
+
+ANNOTATIONS: list[Any] = [
+    int,
+    float,
+    bool,
+    str,
+    None,
+    date,
+    datetime,
+    Colour,
+    Level,
+    int | None,
+    str | float,
+    Literal["red", "blue"],
+    Literal[1, "red"],
+    list[int],
+    set[str],
+    tuple[int, ...],
+    tuple[int, str],
+    dict[str, float],
+    Item,
+    Line,
+    Narrow,
+    Wrong,
+    list[Item | None],
+    Mapping[str, Line],
+]
+FITTING = [(one, other) for one in ANNOTATIONS for other in ANNOTATIONS if one != other and fits(one, other)]
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_what_fits_is_accepted_by_the_other_model(data: st.DataObject) -> None:
+    source, target = data.draw(st.sampled_from(FITTING))
+    value = data.draw(
+        st.from_type(source).filter(lambda one: one == one and abs(one) != inf if isinstance(one, float) else True)
+    )
+    TypeAdapter(target).validate_json(TypeAdapter(source).dump_json(value))

@@ -3,6 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
+
+from adapters.bus import Ack, Dead, Delivery, Entry
+from adapters.errors import Unavailable
+from adapters.memory_bus import MemoryBus
+from participants.context import BatchTransaction, Transaction
+from participants.handlers import CONFLICT
+from participants.participant import Participant
+from sagas.contracts import Endpoint, Reject
+from sagas.errors import InvalidDefinition
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -19,60 +28,58 @@ from support.participants import (
     revoke,
 )
 
-from adapters.bus import Ack, Dead, Delivery, Entry
-from adapters.errors import Unavailable
-from adapters.memory_bus import MemoryBus
-from participants.context import BatchTransaction, Transaction
-from participants.handlers import CONFLICT
-from participants.participant import Participant
-from sagas.contracts import Endpoint, Reject
-from sagas.errors import InvalidDefinition
 
+class Bank:
+    """The handlers of a till with money in it, as single and as batch handlers."""
 
-def bank(calls: list[list[str]] | None = None, *, batch: bool = True) -> Participant:
-    """A till with money in it; `calls` notes the command ids of each call of a handler."""
-    participant = Participant("bank")
-    noted = calls if calls is not None else []
+    def __init__(self, calls: list[list[str]]) -> None:
+        self._calls = calls  # the command ids of each call of a handler
 
-    async def take(command: Take, tx: Transaction | BatchTransaction) -> Taken | Reject:
-        left = tx.database.get(command.till, 100)
-        if command.till == "broken":
-            raise OSError("the till does not open\nTraceback: secret")
-        if command.amount > left:
-            return Reject("empty", command.till)
-        tx.database[command.till] = left - command.amount
-        return Taken(amount=command.amount)
-
-    async def put_back(tx: Transaction | BatchTransaction, taken: Take) -> PutBackDone:
-        tx.database[taken.till] += taken.amount
-        return PutBackDone()
-
-    async def take_all(commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken | Reject]:
-        noted.append([context.command_id for context in tx.contexts])
-        return [await take(command, tx) for command in commands]
-
-    async def put_all_back(commands: Sequence[PutBack], tx: BatchTransaction) -> Sequence[PutBackDone | Reject]:
-        noted.append([context.command_id for context in tx.contexts])
-        return [await put_back(tx, context.action.of(TAKE).command) for context in tx.contexts]
-
-    async def take_one(command: Take, tx: Transaction) -> Taken:
-        noted.append([tx.command_id])
+    async def take(self, command: Take, tx: Transaction) -> Taken:
+        self._calls.append([tx.command_id])
         tx.database["touched"] = tx.command_id
-        taken = await take(command, tx)
+        taken = _take(command, tx)
         if isinstance(taken, Reject):
             raise taken
         return taken
 
-    async def put_one_back(command: PutBack, tx: Transaction) -> PutBackDone:
-        noted.append([tx.command_id])
-        return await put_back(tx, tx.action.of(TAKE).command)
+    async def put_back(self, _command: PutBack, tx: Transaction) -> PutBackDone:
+        self._calls.append([tx.command_id])
+        return _put_back(tx.action.of(TAKE).command, tx)
 
+    async def take_all(self, commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken | Reject]:
+        self._calls.append([context.command_id for context in tx.contexts])
+        return [_take(command, tx) for command in commands]
+
+    async def put_all_back(self, _commands: Sequence[PutBack], tx: BatchTransaction) -> Sequence[PutBackDone | Reject]:
+        self._calls.append([context.command_id for context in tx.contexts])
+        return [_put_back(context.action.of(TAKE).command, tx) for context in tx.contexts]
+
+
+def _take(command: Take, tx: Transaction | BatchTransaction) -> Taken | Reject:
+    if command.till == "broken":
+        raise OSError("the till does not open\nTraceback: secret")
+    left = tx.database.get(command.till, 100)
+    if command.amount > left:
+        return Reject("empty", command.till)
+    tx.database[command.till] = left - command.amount
+    return Taken(amount=command.amount)
+
+
+def _put_back(taken: Take, tx: Transaction | BatchTransaction) -> PutBackDone:
+    tx.database[taken.till] += taken.amount
+    return PutBackDone()
+
+
+def bank(calls: list[list[str]] | None = None, *, batch: bool = True) -> Participant:
+    participant = Participant("bank")
+    handlers = Bank([] if calls is None else calls)
     if batch:
-        participant.handles(TAKE, batch=True)(take_all)
-        participant.handles(PUT_BACK, batch=True)(put_all_back)
+        participant.handles(TAKE, batch=True)(handlers.take_all)
+        participant.handles(PUT_BACK, batch=True)(handlers.put_all_back)
     else:
-        participant.handles(TAKE)(take_one)
-        participant.handles(PUT_BACK)(put_one_back)
+        participant.handles(TAKE)(handlers.take)
+        participant.handles(PUT_BACK)(handlers.put_back)
     return participant
 
 

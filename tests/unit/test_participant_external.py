@@ -4,6 +4,12 @@ from collections import Counter
 from typing import TypeVar
 
 import pytest
+
+from adapters.errors import Unavailable
+from participants.context import Context
+from participants.inbox import Body, Inbox
+from participants.participant import Participant, Service
+from sagas.contracts import Reject
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -18,12 +24,6 @@ from support.participants import (
     replies_of,
     revoke,
 )
-
-from adapters.errors import Unavailable
-from participants.context import Context
-from participants.inbox import Body, Inbox
-from participants.participant import Participant, Service
-from sagas.contracts import Reject
 
 T = TypeVar("T")
 

@@ -1,4 +1,7 @@
-"""The project's own rules, checked. An exception is listed beside its rule with a reason, and a list may only shrink."""
+"""The project's own rules, checked.
+
+An exception is listed beside its rule with a reason, and a list may only shrink.
+"""
 
 import ast
 import re
@@ -6,6 +9,7 @@ import sys
 from collections.abc import Iterable
 
 import pytest
+
 from support.source import Source, files, python
 
 MAX_FILE_LINES = 300
@@ -20,6 +24,9 @@ MAY_IMPORT = {
     "chaos": {"sagas", "adapters", "orchestrator", "participants", "chaos"},
     "cli": {"sagas", "adapters", "orchestrator", "participants", "chaos", "cli"},
 }
+
+#: What pure code may import: pydantic only computes.
+PURE = {"sagas", "pydantic", "pydantic_core", *sys.stdlib_module_names}
 
 #: Libraries that one place of the product wraps, so that one place changes when they do.
 ONLY_IN = {
@@ -46,12 +53,12 @@ def product() -> list[Source]:
     return [source for source in python() if source.name.split("/")[0] in MAY_IMPORT]
 
 
-def tests() -> list[Source]:
+def suite() -> list[Source]:
     return [source for source in python() if source.below("tests/")]
 
 
 def root_of(dotted: str) -> str:
-    return dotted.split(".")[0]
+    return dotted.partition(".")[0]
 
 
 def found(lines: Iterable[str]) -> str:
@@ -72,8 +79,7 @@ def test_the_language_needs_only_pydantic_and_the_standard_library() -> None:
         f"{source.name}:{line}: imports {name}"
         for source in product()
         for line, name in source.imports
-        if source.below("sagas/")
-        and root_of(name) not in {"sagas", "pydantic", "pydantic_core", *sys.stdlib_module_names}
+        if source.below("sagas/") and root_of(name) not in PURE
     )
 
 
@@ -84,7 +90,7 @@ def test_the_core_imports_only_the_language_and_waits_for_nothing() -> None:
         f"{source.name}:{line}: imports {name}"
         for source in core
         for line, name in source.imports
-        if not name.startswith("orchestrator.core.") and root_of(name) not in {"sagas", *sys.stdlib_module_names}
+        if not name.startswith("orchestrator.core.") and root_of(name) not in PURE
     )
     assert not found(
         f"{source.name}:{node.lineno}: is async"
@@ -108,7 +114,7 @@ def test_clock_waiting_and_randomness_are_arguments() -> None:
     assert not found(
         f"{source.name}:{line}: {name}"
         for source in product()
-        for line, name in source.dotted
+        for line, name in source.uses
         if IMPURE.fullmatch(name) and not source.below(*COMPOSITION_ROOTS)
     )
 
@@ -141,7 +147,7 @@ def test_only_the_command_line_prints() -> None:
     assert not found(
         f"{source.name}:{line}"
         for source in product()
-        for line, name in source.dotted
+        for line, name in source.names
         if name == "print" and not source.below("cli/")
     )
 
@@ -149,8 +155,8 @@ def test_only_the_command_line_prints() -> None:
 def test_a_test_waits_for_a_condition_and_never_for_time() -> None:
     assert not found(
         f"{source.name}:{line}: {name}"
-        for source in tests()
-        for line, name in source.dotted
+        for source in suite()
+        for line, name in source.uses
         if name in {"asyncio.sleep", "time.sleep"} and not source.below("tests/support/")
     )
 
@@ -159,8 +165,8 @@ def test_no_test_replaces_our_own_code() -> None:
     # What is replaced is not tested, and its replacement lies as soon as the original changes: use the in-memory twins.
     assert not found(
         f"{source.name}:{line}: {name}"
-        for source in tests()
-        for line, name in source.dotted
+        for source in suite()
+        for line, name in [*source.uses, *source.names]
         if name.startswith("unittest.mock") or name in {"monkeypatch.setattr", "pytest_mock", "mocker"}
     )
 

@@ -18,7 +18,9 @@ Checker = Callable[[Path], set[int]]
 
 def run(*command: str) -> str:
     """What the checker prints. It exits with 1 when it found errors."""
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False
+    )
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return done.stdout
 
@@ -62,5 +64,4 @@ def test_a_correct_definition_has_no_errors(checker: Checker) -> None:
 
 
 def test_a_correct_definition_can_be_built() -> None:
-    done = subprocess.run([sys.executable, str(CORRECT)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    subprocess.run([sys.executable, str(CORRECT)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=True)

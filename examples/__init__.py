@@ -1,0 +1,1 @@
+"""Sagas and participants that are not the order example. Each runs as a test."""
