@@ -55,7 +55,7 @@ class SagaClient:
         """One saga."""
         return self._object(self._call("GET", f"/v1/sagas/{quote(saga_id, safe='')}"))
 
-    def list(
+    def find(
         self, *, saga: str | None = None, status: str | None = None, since: datetime | None = None, limit: int = 20
     ) -> list[Json]:
         """At most `limit` sagas, newest first."""

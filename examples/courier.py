@@ -1,4 +1,4 @@
-"""A participant with nothing but a Redis client: python examples/courier.py redis://127.0.0.1:6379
+"""A participant with nothing but a Redis client. Run it with `python examples/courier.py redis://127.0.0.1:6379`.
 
 Its memory is a Redis hash, so that it fits on a page; one that handles money keeps it in its database, in one
 transaction with the effect. docs/wire-protocol.md says what the three duties below are for.
@@ -14,6 +14,7 @@ bus = redis.Redis.from_url(sys.argv[1], decode_responses=True)
 
 
 def answer(kind: str, data: dict) -> tuple[str, dict]:
+    """What the courier says to a command that it sees for the first time."""
     match kind:
         case "courier.book-courier" if data["weight_g"] > 20_000:
             return "rejected", {"code": "too-heavy"}
@@ -25,7 +26,7 @@ def answer(kind: str, data: dict) -> tuple[str, dict]:
             return "succeeded", {}
 
 
-def handle(command: dict) -> list[str]:
+def handle(command: dict) -> list:
     """The outcome and data of a command: a repeat gets the same, and a late action after its undoing is refused."""
     known, undone = bus.hget("courier", command["id"]), command.get("undoes")
     if known is None:

@@ -123,13 +123,7 @@ class Expired:
 Verdict = Repeat | Refuse | Run | Undo | NullCompensation | AlreadyTookEffect | InDoubt | Expired
 
 
-def decide(
-    command: CommandMessage,
-    own: Row | None,
-    action: Row | None,
-    now: datetime,
-    expiry: timedelta,
-) -> Verdict:
+def decide(command: CommandMessage, own: Row | None, action: Row | None, now: datetime, expiry: timedelta) -> Verdict:
     """What to do with `command`, whose own row is `own` and whose undone action's row is `action`."""
     if own is not None and own.outcome is not None:
         return Refuse(own) if own.tombstone else Repeat(own)
@@ -141,11 +135,7 @@ def decide(
 
 
 def _decide_undoing(
-    command: CommandMessage,
-    own: Row | None,
-    action: Row | None,
-    now: datetime,
-    expiry: timedelta,
+    command: CommandMessage, own: Row | None, action: Row | None, now: datetime, expiry: timedelta
 ) -> Verdict:
     if action is None:
         # Its action may have been done so long ago that the row is gone: a null compensation would then be a lie.
@@ -182,38 +172,17 @@ def settle(
             return Settled(answer_of(row))
         case NullCompensation(tombstone):
             own = _row(command, Answer(Outcome.SUCCEEDED, {}), now, expiry)
-            return Settled(
-                answer_of(own),
-                (own, _tombstone(command, now, expiry)) if tombstone else (own,),
-            )
+            return Settled(answer_of(own), (own, _tombstone(command, now, expiry)) if tombstone else (own,))
         case AlreadyTookEffect(action):
             own = _row(command, Answer(Outcome.REJECTED, action.reply), now, expiry)
             return Settled(answer_of(own), (own,))
         case InDoubt(action):
-            return Settled(
-                Answer.no(
-                    Outcome.FAILED,
-                    OUTCOME_UNKNOWN,
-                    f"{action.id} has no known outcome yet",
-                )
-            )
+            return Settled(Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, f"{action.id} has no known outcome yet"))
         case Expired():
-            return Settled(
-                Answer.no(
-                    Outcome.FAILED,
-                    EXPIRED,
-                    f"first sent {command.first_time.isoformat()}",
-                )
-            )
+            return Settled(Answer.no(Outcome.FAILED, EXPIRED, f"first sent {command.first_time.isoformat()}"))
 
 
-def finish(
-    command: CommandMessage,
-    verdict: Run | Undo,
-    answer: Answer,
-    now: datetime,
-    expiry: timedelta,
-) -> Settled:
+def finish(command: CommandMessage, verdict: Run | Undo, answer: Answer, now: datetime, expiry: timedelta) -> Settled:
     """What is stored once the handler has answered.
 
     A failed command leaves no row. A rejected compensation neither: it must be tried again, not remembered.
@@ -263,10 +232,4 @@ def _tombstone(command: CommandMessage, now: datetime, expiry: timedelta) -> Row
     assert command.undoes is not None
     code = REVOKED if command.kind is Kind.REVOKE else COMPENSATED
     refusal = Answer.no(Outcome.REJECTED, code, f"{command.id} came first")
-    return replace(
-        _row(command, refusal, now, expiry),
-        id=command.undoes,
-        kind=Kind.ACTION,
-        command={},
-        tombstone=True,
-    )
+    return replace(_row(command, refusal, now, expiry), id=command.undoes, kind=Kind.ACTION, command={}, tombstone=True)

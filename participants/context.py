@@ -36,10 +36,7 @@ class StoredAction:
         """The stored command and reply, typed. Raises `ValueError` for another endpoint than the action's."""
         if endpoint.type != self.type:
             raise ValueError(f"{self.command_id} was {self.type}, not {endpoint.type}")
-        return Done(
-            endpoint.command.model_validate(self.command),
-            endpoint.reply.model_validate(self.reply),
-        )
+        return Done(endpoint.command.model_validate(self.command), endpoint.reply.model_validate(self.reply))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +54,7 @@ class Context:
     @classmethod
     def of(cls, command: CommandMessage, now: datetime, undone: StoredAction | None = None) -> "Context":
         """The context of one command."""
-        return cls(
-            command.id,
-            command.saga_id,
-            command.step,
-            command.kind,
-            command.attempt,
-            now,
-            undone,
-        )
+        return cls(command.id, command.saga_id, command.step, command.kind, command.attempt, now, undone)
 
     @property
     def idempotency_key(self) -> str:

@@ -14,15 +14,7 @@ import structlog
 from adapters.clock import Clock
 from adapters.errors import Conflict, Unavailable
 from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
-from participants.handlers import (
-    CONFLICT,
-    INVALID_COMMAND,
-    UNKNOWN_COMMAND,
-    Mode,
-    Registration,
-    failed,
-    presentable,
-)
+from participants.handlers import CONFLICT, INVALID_COMMAND, UNKNOWN_COMMAND, Mode, Registration, failed, presentable
 from participants.inbox import Inbox
 from participants.runner import Runner
 from sagas.contracts import REVOKE

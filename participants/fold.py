@@ -10,18 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from participants.barrier import (
-    Answer,
-    InDoubt,
-    Row,
-    Run,
-    Settled,
-    Undo,
-    decide,
-    finish,
-    ids_of,
-    settle,
-)
+from participants.barrier import Answer, InDoubt, Row, Run, Settled, Undo, decide, finish, ids_of, settle
 from participants.context import Context, StoredAction
 from participants.handlers import Registration, parse
 from sagas.contracts import Command
@@ -88,17 +77,11 @@ class Fold:
     def finish(self, calls: Sequence[Call], answers: Sequence[Answer]) -> None:
         """Take in what the handlers of a wave answered."""
         for call, answer in zip(calls, answers, strict=True):
-            self._take(
-                call.index,
-                finish(call.message, call.verdict, answer, self._now, self._expiry),
-            )
+            self._take(call.index, finish(call.message, call.verdict, answer, self._now, self._expiry))
 
     def result(self) -> Folded:
         """The answers in the order of the commands, once every wave is finished."""
-        return Folded(
-            tuple(self._answers[index] for index in range(len(self._answers))),
-            self._doubts,
-        )
+        return Folded(tuple(self._answers[index] for index in range(len(self._answers))), self._doubts)
 
     def new_rows(self) -> list[Row]:
         """What must be inserted."""
@@ -127,14 +110,7 @@ class Fold:
             self._take(index, Settled(command))
             return None
         undone = StoredAction.of_row(verdict.action) if isinstance(verdict, Undo) else None
-        return Call(
-            index,
-            message,
-            verdict,
-            registration,
-            command,
-            Context.of(message, self._now, undone),
-        )
+        return Call(index, message, verdict, registration, command, Context.of(message, self._now, undone))
 
     def _take(self, index: int, settled: Settled) -> None:
         self._answers[index] = settled.answer

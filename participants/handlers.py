@@ -48,12 +48,7 @@ class Registration:
     mode: Mode
     handler: Callable[[Any, Any], Awaitable[Any]]
 
-    async def run(
-        self,
-        commands: Sequence[Command],
-        contexts: Sequence[Context],
-        tx: InboxTransaction,
-    ) -> list[Answer]:
+    async def run(self, commands: Sequence[Command], contexts: Sequence[Context], tx: InboxTransaction) -> list[Answer]:
         """Call the handler in the open transaction. An exception, a single handler's `Reject` too, must abort it."""
         if self.mode is Mode.SINGLE:
             (command,), (context,) = commands, contexts
@@ -75,10 +70,10 @@ class Registration:
         """The answer for what a handler gave back. Raises where it can't be stored or sent."""
         if isinstance(outcome, Reject) and self.mode is Mode.BATCH:
             return rejected(outcome)
-        if not isinstance(outcome, self.endpoint.reply):
-            expected = self.endpoint.reply.__name__
-            raise TypeError(f"the handler of {self.endpoint.type} must give {expected}, not {type(outcome).__name__}")
-        return succeeded(outcome)
+        if isinstance(outcome, Reply) and isinstance(outcome, self.endpoint.reply):
+            return succeeded(outcome)
+        expected = self.endpoint.reply.__name__
+        raise TypeError(f"the handler of {self.endpoint.type} must give {expected}, not {type(outcome).__name__}")
 
 
 def parse(registration: Registration, command: CommandMessage) -> Command | Answer:

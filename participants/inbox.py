@@ -11,16 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
 from adapters.errors import Conflict
-from adapters.mongo import (
-    ASCENDING,
-    Document,
-    IndexModel,
-    Mongo,
-    Session,
-    ensure_indexes,
-    find,
-    translating,
-)
+from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, translating
 from participants.barrier import Row
 from sagas.messages import Kind, Outcome
 
@@ -117,10 +108,7 @@ class MongoInbox:
         self._random = random
         # MongoDB removes each row when its `expire_at` has passed.
         own = [IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0)]
-        self._indexes: dict[str, Sequence[IndexModel]] = {
-            COLLECTION: own,
-            **(indexes or {}),
-        }
+        self._indexes: dict[str, Sequence[IndexModel]] = {COLLECTION: own, **(indexes or {})}
         self._prepared = False
 
     async def atomically(self, body: Body[T]) -> T:
@@ -147,12 +135,7 @@ class _MongoTransaction:
         self._collection = database[COLLECTION]
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
-        found = await find(
-            self._collection,
-            {"_id": {"$in": list(ids)}},
-            limit=len(ids),
-            session=self.session,
-        )
+        found = await find(self._collection, {"_id": {"$in": list(ids)}}, limit=len(ids), session=self.session)
         return {document["_id"]: row_from(document) for document in found}
 
     async def insert(self, rows: Sequence[Row]) -> None:

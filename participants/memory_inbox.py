@@ -52,10 +52,7 @@ class MemoryInbox:
         return result
 
     def _commit(self, transaction: "_MemoryTransaction") -> None:
-        written: list[tuple[str, _View]] = [
-            ("rows", transaction.inbox),
-            ("database", transaction.database),
-        ]
+        written: list[tuple[str, _View]] = [("rows", transaction.inbox), ("database", transaction.database)]
         for space, view in written:
             for key in view.written:
                 self.check(space, key, transaction.began)

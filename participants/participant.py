@@ -21,13 +21,7 @@ from adapters.mongo import IndexModel
 from adapters.streams.envelope import Undecodable, decode_command
 from adapters.streams.names import Streams
 from participants.executor import Executor
-from participants.handlers import (
-    BatchHandler,
-    ExternalHandler,
-    Mode,
-    Registration,
-    SingleHandler,
-)
+from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler
 from participants.inbox import Inbox
 from participants.replies import entries
 from sagas.contracts import C, Endpoint, R, check_name

@@ -86,13 +86,7 @@ class Runner:
 
     async def _fold(self, commands: Sequence[CommandMessage], tx: InboxTransaction) -> Fold:
         ids = list(dict.fromkeys(row_id for command in commands for row_id in ids_of(command)))
-        return Fold(
-            commands,
-            await tx.rows(ids),
-            self._handlers,
-            self._clock.now(),
-            self._inbox.expiry,
-        )
+        return Fold(commands, await tx.rows(ids), self._handlers, self._clock.now(), self._inbox.expiry)
 
 
 async def _run(tx: InboxTransaction, calls: Sequence[Call]) -> Sequence[Answer]:

@@ -7,6 +7,7 @@ answered with yes, because validation at run time has the last word.
 import operator
 import types
 from collections import abc
+from datetime import datetime
 from enum import Enum
 from functools import reduce
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin
@@ -91,7 +92,7 @@ def _one_fits(source: Any, target: Any, seen: Seen) -> bool:
         return _models_fit(source_kind, target_kind, seen | {(source, target)})
     if issubclass(source_kind, Enum) and not issubclass(target_kind, Enum):
         return all(fits(type(member.value), target, seen) for member in source_kind)
-    if source_kind is bool:
+    if source_kind in (bool, datetime):  # Subclasses of int and date in Python; as JSON they are something else.
         return False
     return issubclass(source_kind, target_kind) or (target_kind is float and issubclass(source_kind, int))
 

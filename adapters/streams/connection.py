@@ -37,11 +37,7 @@ def connect(url: str, settings: StreamSettings) -> Client:
         health_check_interval=15,
         # One quick second try: after a restart of the server every pooled connection is stale. A timeout is not
         # retried: the caller learns that the server is away, and the same entry is not added again and again.
-        retry=Retry(
-            ExponentialWithJitterBackoff(base=0.05, cap=0.5),
-            2,
-            supported_errors=(RedisConnectionError,),
-        ),
+        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2, supported_errors=(RedisConnectionError,)),
         # What cannot be UTF-8 becomes visible text on both ways, so that no entry can make an encoder raise.
         encoding_errors="backslashreplace",
     )
@@ -79,13 +75,7 @@ class Backoff:
     See https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        rng: Random,
-        settings: StreamSettings,
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, clock: Clock, rng: Random, settings: StreamSettings, stopping: asyncio.Event) -> None:
         self._clock = clock
         self._rng = rng
         self._first_s = settings.backoff_first_s

@@ -37,10 +37,7 @@ class Consumer:
         self._overcounted: dict[str, int] = {}  # counted, then unavailable, and could not be taken back
         self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
         self.in_hand: set[str] = set()  #: ids being handled or waiting for their turn in this process
-        self.furthest: tuple[int, int] = (
-            0,
-            0,
-        )  #: the newest id our group is known to have been delivered
+        self.furthest = (0, 0)  #: the newest id our group is known to have been delivered
 
     async def batch(self, raw: Sequence[RawEntry]) -> None:
         """Handle fresh entries in one call; those that were not settled together are tried alone at once."""
@@ -72,11 +69,7 @@ class Consumer:
         subscription, shared = self._subscription, self._shared
         with translating():
             claimed = await shared.client.xclaim(
-                subscription.stream,
-                subscription.group,
-                shared.consumer,
-                min_idle_ms,
-                [entry_id],
+                subscription.stream, subscription.group, shared.consumer, min_idle_ms, [entry_id]
             )
         if not claimed:
             await self._not_claimed(entry_id)
@@ -92,11 +85,7 @@ class Consumer:
 
     async def _not_claimed(self, entry_id: str) -> None:
         """Too fresh, somebody else's by now, settled, or gone: Redis drops an entry that was trimmed while pending."""
-        stream, group, client = (
-            self._subscription.stream,
-            self._subscription.group,
-            self._shared.client,
-        )
+        stream, group, client = (self._subscription.stream, self._subscription.group, self._shared.client)
         with translating():
             pending = await client.xpending_range(stream, group, min=entry_id, max=entry_id, count=1)
             if pending and pending[0]["consumer"] == self._shared.consumer.encode():
@@ -134,16 +123,13 @@ class Consumer:
             for error in unsettled.values():
                 raise error
         except WrongType as error:
-            log.warning(
-                "publishing_refused",
-                stream=delivery.stream,
-                entry_id=delivery.entry_id,
-                error=str(error),
-            )
+            log.warning("publishing_refused", stream=delivery.stream, entry_id=delivery.entry_id, error=str(error))
         except Unavailable as error:
             if counted:
                 await self._uncount(delivery.entry_id)
             await self._away(error)
+        except Exception as error:  # noqa: BLE001 - entries that cannot be encoded, say: this one's fault, and counted
+            log_raised([delivery], error)
         else:
             self._backoff.reset()
 
@@ -172,20 +158,22 @@ class Consumer:
             hopeless = owner in buried and isinstance(error, WrongType) and not self._is_dead_stream(entry.stream)
             if error is not None and not hopeless:
                 failed[owner] = error
-        await self._acknowledge([entry_id for entry_id in settled if entry_id not in failed])
+        settled = [entry_id for entry_id in settled if entry_id not in failed]
+        await self._acknowledge(settled, counted=deliveries[0].redelivered)
         self._shared.counts.dead += len(buried.difference(failed))
         return failed
 
     def _is_dead_stream(self, stream: str) -> bool:
         return self._shared.streams.is_dead(stream)
 
-    async def _acknowledge(self, ids: Sequence[str]) -> None:
+    async def _acknowledge(self, ids: Sequence[str], *, counted: bool) -> None:
         if not ids:
             return
         with translating():
             pipeline = self._shared.client.pipeline(transaction=False)
             pipeline.xack(self._subscription.stream, self._subscription.group, *ids)
-            pipeline.hdel(self._counts_key, *ids)
+            if counted:
+                pipeline.hdel(self._counts_key, *ids)
             await pipeline.execute()
         for entry_id in ids:
             self.left.pop(entry_id, None)
@@ -193,12 +181,7 @@ class Consumer:
 
     async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
         """The entries that a dead letter causes; the application has its copy first, for Redis may lose ours."""
-        log.warning(
-            "entry_dead",
-            stream=delivery.stream,
-            entry_id=delivery.entry_id,
-            reason=reason,
-        )
+        log.warning("entry_dead", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
         await self._tell_dead(delivery, reason)
         return dead_letters(delivery, reason, self._shared.clock.now(), self._shared.streams)
 
@@ -209,8 +192,8 @@ class Consumer:
             await self._shared.on_dead(delivery, reason)
         except Unavailable:
             raise
-        except Exception as error:  # The stream of dead letters has it; a broken copy must not block the stream.
-            log.error("dead_letter_copy_failed", entry_id=delivery.entry_id, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the letter itself is safe; a failing copy must not block the stream
+            log.error("dead_letter_copy_failed", entry_id=delivery.entry_id, error=repr(error))
 
     async def _count(self, entry_id: str) -> int:
         step = 1 - self._overcounted.get(entry_id, 0)
@@ -234,12 +217,7 @@ class Consumer:
 
     def _leave(self, delivery: Delivery, verdict: Leave) -> None:
         self._shared.counts.left += 1
-        log.info(
-            "entry_left",
-            stream=delivery.stream,
-            entry_id=delivery.entry_id,
-            reason=verdict.reason,
-        )
+        log.info("entry_left", stream=delivery.stream, entry_id=delivery.entry_id, reason=verdict.reason)
 
     def _delivery(self, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Delivery:
         return Delivery(
@@ -251,6 +229,5 @@ class Consumer:
 
 def parse_id(entry_id: str | bytes) -> tuple[int, int]:
     """An entry id as numbers, so that ids compare in stream order."""
-    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
-    milliseconds, _, sequence = text.partition("-")
+    milliseconds, _, sequence = text(entry_id).partition("-")
     return int(milliseconds), int(sequence or 0)

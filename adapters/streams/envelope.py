@@ -237,10 +237,7 @@ def _parse(text: str) -> object:
             _ENCODER.encode(value).encode()
         if suspect and _NUL.search(text):
             raise ValueError("a NUL character")
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # JSONDecodeError and UnicodeEncodeError are ValueErrors.
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeEncodeError are ValueErrors.
         raise Undecodable(f"field 'data' is no JSON we can keep: {_short(error)}") from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
         raise Undecodable(f"field 'data' is nested deeper than {MAX_DEPTH}")

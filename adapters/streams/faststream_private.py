@@ -6,7 +6,7 @@ newer FastStream needs this file looked at, and tests/integration/test_guardian.
 
 Relied on: the raw message (`message_ids`, `data`), `RedisBatchStreamMessage(consumer=, group=)`, the broker's
 `_make_connection_state` hook and `ConnectionState._client`, a subscriber's `tasks`, `running`, `last_id`, `read_id`,
-and FASTSTREAM_SUPERVISOR_DISABLED.
+that it reads with `xreadgroup(groupname=, consumername=, streams=)`, and FASTSTREAM_SUPERVISOR_DISABLED.
 """
 
 import os
@@ -21,6 +21,7 @@ from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.configs.state import RedisConnectionState
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
+from redis.asyncio import Redis
 
 from adapters.streams.connection import Client
 from adapters.streams.settings import StreamSettings
@@ -29,10 +30,31 @@ RawEntry: TypeAlias = tuple[bytes, dict[bytes, bytes]]  # id and fields as Redis
 OnBatch: TypeAlias = Callable[[Sequence[RawEntry]], Awaitable[None]]
 
 
+class _ReadingClient(Redis):
+    """Our client, as FastStream uses it; it remembers how the last read ended.
+
+    FastStream tells nobody: after a lost connection its reader sleeps for 5 s, whatever the server does meanwhile.
+    """
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(connection_pool=client.connection_pool)
+        self.failures: dict[tuple[str, str], Exception] = {}  #: by stream and group: the last read's error
+
+    async def xreadgroup(self, groupname: str, consumername: str, streams: Any, **options: Any) -> Any:  # type: ignore[override]
+        (stream,) = streams
+        try:
+            answer = await super().xreadgroup(groupname, consumername, streams, **options)
+        except Exception as error:
+            self.failures[stream, groupname] = error
+            raise
+        self.failures.pop((stream, groupname), None)
+        return answer
+
+
 class _OurConnection(RedisConnectionState):
     """Gives FastStream our client, so that the process has one bounded pool; we close it, not FastStream."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: _ReadingClient) -> None:
         super().__init__()
         self._ours = client
 
@@ -48,30 +70,31 @@ class Broker(RedisBroker):
     """FastStream's broker on our client."""
 
     def __init__(self, client: Client, url: str, settings: StreamSettings) -> None:
-        self._our_client = client
+        self._reading = _ReadingClient(client)
         silent: Any = None  # FastStream logs every batch and every retry; the guardian says what matters.
-        super().__init__(
-            url,
-            logger=silent,
-            apply_types=False,
-            graceful_timeout=settings.drain_timeout_s,
-        )
+        super().__init__(url, logger=silent, apply_types=False, graceful_timeout=settings.drain_timeout_s)
+
+    async def start(self) -> None:
+        """Only connect: readers are started by their guardians, once their group exists.
+
+        So a FastStream application may hold this broker, for its command line and its AsyncAPI document.
+        """
+        await self.connect()
 
     def _make_connection_state(self, connection_options: dict[str, Any], kwargs: dict[str, Any]) -> Any:
-        return _OurConnection(self._our_client)
+        return _OurConnection(self._reading)
+
+    @property
+    def failures(self) -> dict[tuple[str, str], Exception]:
+        """By stream and group: the error that the last read ended with, where it did."""
+        return self._reading.failures
 
 
 class Reader:
     """One batch subscriber that can be started again. It only reads: `on_batch` acknowledges and never raises."""
 
     def __init__(
-        self,
-        broker: Broker,
-        stream: str,
-        group: str,
-        consumer: str,
-        on_batch: OnBatch,
-        settings: StreamSettings,
+        self, broker: Broker, stream: str, group: str, consumer: str, on_batch: OnBatch, settings: StreamSettings
     ) -> None:
         self._subscriber: Any = broker.subscriber(
             stream=StreamSub(
@@ -88,33 +111,35 @@ class Reader:
             no_reply=True,
         )
         self._subscriber(on_batch)
-        self._started = False
+        self._failures, self._key = broker.failures, (stream, group)
 
     @property
     def alive(self) -> bool:
-        """Whether it reads. FastStream itself never says that a reader has died."""
-        return bool(self._subscriber.running) and any(not task.done() for task in self._subscriber.tasks)
+        """Whether it reads, and its last read went well."""
+        running = bool(self._subscriber.running) and any(not task.done() for task in self._subscriber.tasks)
+        return running and self._key not in self._failures
+
+    @property
+    def failure(self) -> str:
+        """The error its last read ended with; empty where there was none."""
+        return str(self._failures.get(self._key, ""))
 
     @property
     def lost_its_group(self) -> bool:
-        """Whether it died because the group, or the stream with it, was deleted."""
-        if not self._started:
-            return False
-        # NOGROUP makes FastStream stop the subscriber by itself; a blocked read is told in other words, and fails.
-        errors = [task.exception() for task in self._subscriber.tasks if task.done() and not task.cancelled()]
-        return not self._subscriber.running or any("no longer exists" in str(error) for error in errors)
+        """Whether the last read failed because the group, or the stream with it, was deleted."""
+        # "UNBLOCKED the stream key no longer exists" is what a read is told that was waiting at that moment.
+        return "NOGROUP" in self.failure or "no longer exists" in self.failure
 
     async def start(self) -> None:
         """Begin to read; the group must exist. Raises what Redis answers."""
         # FastStream makes a missing group at "$" and would skip what is on the stream. With last_id "0" it makes it
         # at 0, and read_id ">" keeps it from reading its own pending entries over and over (its issue 2694).
         self._subscriber.last_id, self._subscriber.read_id = "0", ">"
+        self._failures.pop(self._key, None)
         await self._subscriber.start()
-        self._started = True
 
     async def stop(self) -> None:
         """Read no more; waits for the batch in hand."""
-        self._started = False
         await self._subscriber.stop()
 
 

@@ -36,14 +36,7 @@ class Guardian:
         self._subscription = subscription
         self._stream, self._group = subscription.stream, subscription.group
         self._consumer = Consumer(shared, subscription, shared.backoff())
-        self._reader = Reader(
-            broker,
-            self._stream,
-            self._group,
-            shared.consumer,
-            self._consumer.batch,
-            shared.settings,
-        )
+        self._reader = Reader(broker, self._stream, self._group, shared.consumer, self._consumer.batch, shared.settings)
         self._takeover = Takeover(shared, subscription, self._consumer)
         self._tasks: list[asyncio.Task[None]] = []
         self._had_group = False
@@ -70,6 +63,7 @@ class Guardian:
             for task in slow:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._reader.stop()  # `watch` may have been about to start it.
         with suppress(Unavailable):
             await self._farewell()
 
@@ -77,7 +71,7 @@ class Guardian:
         """What is wrong with this subscription, in words."""
         if self._reader.alive and not self._doubtful:
             return None
-        return f"{self._stream} is not being read by {self._group}: {self._trouble}"
+        return f"{self._stream} is not being read by {self._group}: {self._reader.failure or self._trouble}"
 
     async def _loop(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
         backoff = self._shared.backoff()
@@ -86,17 +80,9 @@ class Guardian:
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
-                log.warning(
-                    "guardian_step_failed",
-                    stream=self._stream,
-                    step=step.__name__,
-                    error=repr(error),
-                )
+                log.warning("guardian_step_failed", stream=self._stream, step=step.__name__, error=repr(error))
                 if step == self._watch:
-                    self._doubtful, self._trouble = (
-                        True,
-                        str(error) or type(error).__name__,
-                    )
+                    self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
                 await backoff.pause()
             else:
                 backoff.reset()
@@ -106,10 +92,7 @@ class Guardian:
         shared = self._shared
         with translating():
             pipeline = shared.client.pipeline(transaction=False)
-            pipeline.sadd(
-                shared.streams.known_consumers(self._stream, self._group),
-                shared.consumer,
-            )
+            pipeline.sadd(shared.streams.known_consumers(self._stream, self._group), shared.consumer)
             pipeline.set(self._heartbeat_key, "1", px=shared.settings.heartbeat_ms)
             await pipeline.execute()
 
@@ -131,7 +114,7 @@ class Guardian:
                 await self._reader.start()
             self._shared.counts.restarts += self._had_group
             log.info("reader_started", stream=self._stream, group=self._group)
-        self._had_group, self._doubtful = True, False
+        self._had_group, self._doubtful, self._trouble = True, False, "its reader has died"
 
     async def _lost_group(self) -> bool:
         """Whether the group is missing, or behind what it had delivered: made again, or rolled back with its server."""
@@ -140,10 +123,7 @@ class Guardian:
             if not await self._shared.client.exists(self._stream):
                 return True
             rows = await self._shared.client.xinfo_groups(self._stream)
-        delivered = next(
-            (row["last-delivered-id"] for row in rows if row["name"] == self._group.encode()),
-            None,
-        )
+        delivered = next((row["last-delivered-id"] for row in rows if row["name"] == self._group.encode()), None)
         return delivered is None or parse_id(delivered) < furthest
 
     def _note_healed(self) -> None:
@@ -183,11 +163,7 @@ class Guardian:
         with translating():
             await self._shared.client.delete(self._heartbeat_key)
         await housekeeping.remove_consumer(
-            self._shared,
-            self._stream,
-            self._group,
-            self._shared.consumer.encode(),
-            min_idle_ms=0,
+            self._shared, self._stream, self._group, self._shared.consumer.encode(), min_idle_ms=0
         )
 
     @property

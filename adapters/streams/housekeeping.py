@@ -63,10 +63,7 @@ async def trim_settled(shared: Shared, stream: str) -> None:
             if "NOGROUP" in str(error) or "no such key" in str(error):
                 return  # A missing group has read nothing.
             raise
-        delivered = next(
-            (row["last-delivered-id"] for row in groups if row["name"] == group.encode()),
-            None,
-        )
+        delivered = next((row["last-delivered-id"] for row in groups if row["name"] == group.encode()), None)
         if delivered is None:
             return
         milliseconds, sequence = parse_id(delivered)

@@ -68,6 +68,11 @@ class RedisBus:
         return self._shared.consumer
 
     @property
+    def broker(self) -> Broker:
+        """FastStream's broker, for `FastStream(bus.broker, on_startup=[bus.start], on_shutdown=[bus.stop])`."""
+        return self._broker
+
+    @property
     def counts(self) -> Counts:
         """What has happened so far, for metrics."""
         return self._shared.counts
@@ -135,10 +140,7 @@ def _undelivered_since(group: str, rows: Any, info: Any, offset: timedelta) -> d
         if isinstance(answer, Exception):
             with translating():
                 raise answer
-    delivered = next(
-        (row["last-delivered-id"] for row in rows if row["name"] == group.encode()),
-        None,
-    )
+    delivered = next((row["last-delivered-id"] for row in rows if row["name"] == group.encode()), None)
     # The last entry that exists, not the last id ever given: what was trimmed unread can never be delivered, and
     # waiting for it would keep its command from being sent again.
     last = info["last-entry"]

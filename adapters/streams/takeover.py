@@ -28,10 +28,7 @@ class Takeover:
         settings = self._shared.settings
         # Half the pace of tending: our own entry that was tried a moment ago waits for the next step.
         own_idle_ms = min(settings.claim_idle_ms, int(settings.tend_every_s * 500))
-        await self._consumer.claim(
-            [i for i in self._consumer.left if i not in self._consumer.in_hand],
-            own_idle_ms,
-        )
+        await self._consumer.claim([i for i in self._consumer.left if i not in self._consumer.in_hand], own_idle_ms)
         for name in await self._dead_consumers():
             await self._claim_pages(settings.claim_idle_ms, consumer=name)
         await self._claim_pages(int(settings.idle_takeover_s * 1_000), idle=True)

@@ -3,8 +3,10 @@
 No redis-py here: `adapters/memory_bus.py` follows the same rules.
 """
 
+import traceback
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import PurePath
 
 import structlog
 
@@ -45,14 +47,16 @@ async def judge_alone(subscription: Subscription, delivery: Delivery, counted: i
 
 
 def log_raised(deliveries: Sequence[Delivery], error: Exception) -> None:
-    """One line for a handler that raised."""
+    """One line for a handler that raised: what and where, but no local variables, which hold payloads."""
     first = deliveries[0]
+    frames = traceback.extract_tb(error.__traceback__)
     log.error(
         "handler_raised",
         stream=first.stream,
         entry_id=first.entry_id,
         entries=len(deliveries),
-        exc_info=error,
+        error=f"{type(error).__name__}: {error}"[:500],
+        where=" > ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in frames),
     )
 
 

@@ -100,11 +100,13 @@ def _fitting(turn: Turn, given: Json) -> Json:
         return {}
     check_storable(dict(given))
     model = turn.saga.data
+    if strangers := sorted(given.keys() - model.model_fields.keys()):
+        raise CannotMerge(f"{model.__name__} has no field {', '.join(strangers)}")
     try:
         data = dump(parse(model, {**turn.state.data, **given}))
     except ValidationError as error:
         raise CannotMerge(explain(error)) from error
-    changed = {name: data[name] for name in given if name in data}
+    changed = {name: data[name] for name in given}
     missing = _still_needed(turn, {**turn.state.data, **changed})
     if missing:
         raise CannotMerge(f"give {', '.join(missing)}, which later steps take from this step's reply")

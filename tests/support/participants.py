@@ -8,9 +8,10 @@ from typing import Any
 
 from adapters.bus import Ack, Delivery
 from adapters.streams.envelope import decode_reply, encode_command
+from participants.context import BatchTransaction, Transaction
 from participants.memory_inbox import MemoryInbox
 from participants.participant import Participant, Service
-from sagas.contracts import Command, Endpoint, Reply
+from sagas.contracts import Command, Endpoint, Reject, Reply
 from sagas.messages import CommandMessage, ReplyMessage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -143,3 +144,58 @@ class Bench:
 def outcome(reply: ReplyMessage) -> str:
     """`succeeded`, or outcome and code: `rejected out-of-stock`."""
     return " ".join([reply.outcome.value, *([str(reply.data["code"])] if "code" in reply.data else [])])
+
+
+class Bank:
+    """The handlers of a till with money in it, as single and as batch handlers."""
+
+    def __init__(self, calls: list[list[str]]) -> None:
+        self._calls = calls  # the command ids of each call of a handler
+
+    async def take(self, command: Take, tx: Transaction) -> Taken:
+        self._calls.append([tx.command_id])
+        tx.database["touched"] = tx.command_id
+        taken = _take(command, tx)
+        if isinstance(taken, Reject):
+            raise taken
+        return taken
+
+    async def put_back(self, _command: PutBack, tx: Transaction) -> PutBackDone:
+        self._calls.append([tx.command_id])
+        return _put_back(tx.action.of(TAKE).command, tx)
+
+    async def take_all(self, commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken | Reject]:
+        self._calls.append([context.command_id for context in tx.contexts])
+        return [_take(command, tx) for command in commands]
+
+    async def put_all_back(self, _commands: Sequence[PutBack], tx: BatchTransaction) -> Sequence[PutBackDone | Reject]:
+        self._calls.append([context.command_id for context in tx.contexts])
+        return [_put_back(context.action.of(TAKE).command, tx) for context in tx.contexts]
+
+
+def _take(command: Take, tx: Transaction | BatchTransaction) -> Taken | Reject:
+    if command.till == "broken":
+        raise OSError("the till does not open\nTraceback: secret")
+    left = tx.database.get(command.till, 100)
+    if command.amount > left:
+        return Reject("empty", command.till)
+    tx.database[command.till] = left - command.amount
+    return Taken(amount=command.amount)
+
+
+def _put_back(taken: Take, tx: Transaction | BatchTransaction) -> PutBackDone:
+    tx.database[taken.till] += taken.amount
+    return PutBackDone()
+
+
+def bank(calls: list[list[str]] | None = None, *, batch: bool = True) -> Participant:
+    """The bank in memory; its transactions' `database` is a mapping."""
+    participant = Participant("bank")
+    handlers = Bank([] if calls is None else calls)
+    if batch:
+        participant.handles(TAKE, batch=True)(handlers.take_all)
+        participant.handles(PUT_BACK, batch=True)(handlers.put_all_back)
+    else:
+        participant.handles(TAKE)(handlers.take)
+        participant.handles(PUT_BACK)(handlers.put_back)
+    return participant

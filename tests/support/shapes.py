@@ -11,6 +11,7 @@ from sagas import Command, Endpoint, Reply, Retry, Saga, SagaData, SagaInput, pi
 
 NAMES = ("one", "two", "three", "four", "five")
 BREAKS_NEXT = 13  #: in a fragile saga: a reply of this number makes the next command impossible to build
+BREAKS_START = 665  #: in a fragile saga: an input of this number makes the first action impossible to build
 BREAKS_UNDO = 666  #: in a fragile saga: an input of this number makes every compensation impossible to build
 
 
@@ -59,7 +60,13 @@ class Undone(Reply):
     pass
 
 
-DONE: dict[str, type[Reply]] = dict(zip(NAMES, (DoneOne, DoneTwo, DoneThree, DoneFour, DoneFive), strict=True))
+DONE: dict[str, type[Reply]] = {
+    "one": DoneOne,
+    "two": DoneTwo,
+    "three": DoneThree,
+    "four": DoneFour,
+    "five": DoneFive,
+}
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,9 @@ class Fragile:
     def __call__(self, data: Facts) -> Any:
         if self.before is not None and getattr(data, self.before) == BREAKS_NEXT:
             raise ZeroDivisionError("\ud800 cannot be built")
-        if self.command is Undo and data.number == BREAKS_UNDO:
-            raise ZeroDivisionError("cannot be undone")
+        breaks = BREAKS_UNDO if self.command is Undo else BREAKS_START
+        if self.before is None and data.number == breaks:
+            raise ZeroDivisionError("cannot be built")
         return self.command(number=data.number)
 
 

@@ -1,9 +1,8 @@
 """The order saga's ways, and what starting, succeeding and being rejected mean in any saga."""
 
+from sagas.order import order
 from support.shapes import shape
 from support.story import given
-
-from sagas.order import order
 
 
 def test_an_order_is_reserved_then_charged_then_confirmed() -> None:

@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 import pytest
-from support.shapes import shape
-from support.story import Story, given
 
 from orchestrator.core.conclude import repeat
 from sagas.order import order
+from support.shapes import shape
+from support.story import given
 
 
 def test_a_failed_attempt_is_repeated_after_a_backoff_under_the_same_id() -> None:
@@ -186,15 +186,7 @@ def test_equal_retries_are_folded_into_one_history_entry() -> None:
     assert not story.decision.folded
 
 
-def _silent_compensation() -> Story:
-    return given(shape("u", attempts=1)).started().sent("one").unanswered().sent("undo")
-
-
 def test_equal_retries_of_different_commands_are_not_folded() -> None:
     story = given(shape("u", attempts=2)).started().sent("one").unanswered()
     story.unanswered().sent("undo").unanswered()
     assert not story.decision.folded
-
-
-def test_a_compensation_that_is_not_answered_is_sent_again() -> None:
-    _silent_compensation().woken_when_due().sent("undo", attempt=1).unanswered().sent("undo", attempt=2)

@@ -20,6 +20,10 @@ def test_a_failed_compensation_is_repeated_after_a_backoff_under_the_same_id() -
     story.sent("undo", attempt=2, id="s1/one/compensation").succeeded().is_compensated()
 
 
+def test_a_compensation_that_was_lost_is_sent_again_and_not_counted() -> None:
+    _compensating().after(3).woken().sent("undo", attempt=1).after(6).woken().sent("undo", attempt=1)
+
+
 def test_a_compensation_that_is_not_answered_is_repeated() -> None:
     _compensating().unanswered().sent("undo", attempt=2, id="s1/one/compensation").succeeded().is_compensated()
 
@@ -39,6 +43,7 @@ def test_a_compensation_whose_attempts_are_used_up_needs_a_person_and_keeps_its_
 def test_a_stuck_compensation_is_sent_again_every_5_minutes_and_never_counted() -> None:
     story = _stuck()
     times = []
+    story.woken()
     for _ in range(3):
         story.woken_when_due().sent("undo", attempt=2, id="s1/one/compensation").is_stuck()
         assert story.decision.transition is None
@@ -52,7 +57,7 @@ def test_a_stuck_command_that_is_still_queued_is_not_sent_again() -> None:
 
 
 def test_failures_of_a_stuck_compensation_change_nothing() -> None:
-    story = _stuck().woken_when_due().sent("undo")
+    story = _stuck().after(300).woken().sent("undo")
     story.failed().nothing_changed()
     story.rejected().nothing_changed()
 

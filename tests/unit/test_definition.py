@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from support.purchase import CHARGE, REFUND, STARTED, charge, purchase, ship
 
 from sagas import NotStorable, Retry
+from support.purchase import CHARGE, REFUND, STARTED, charge, purchase, ship
 
 
 def test_a_saga_shows_what_it_consists_of() -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+
+from sagas import Command, Endpoint, Node, Retry, Saga, pivot, step, undo
 from support.definitions import (
     CHARGE,
     RELEASE,
@@ -16,8 +18,6 @@ from support.definitions import (
     problems,
     reserve,
 )
-
-from sagas import Command, Endpoint, Node, Retry, Saga, pivot, step, undo
 
 
 @pytest.mark.parametrize("name", ["", "Order", "a/b", "a.b", "1a", "-a", "a b", "x" * 65, "a\n", None])

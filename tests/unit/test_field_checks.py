@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field, RootModel
+
+from sagas import Command, Endpoint, Node, Reply, SagaData, pivot, step, undo
 from support.definitions import (
     CHARGE,
     REFUND,
+    REFUND_AMOUNT,
     RELEASE,
     RESERVE,
     Charge,
     Charged,
     Done,
     Order,
-    Place,
     Refund,
     Release,
     Reserve,
@@ -23,8 +25,6 @@ from support.definitions import (
     problems,
     reserve,
 )
-
-from sagas import Command, Endpoint, Node, Reply, SagaData, pivot, step, undo
 
 
 def ask(command: type[Command], name: str = "ask") -> Any:

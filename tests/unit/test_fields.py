@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
-from math import inf
+from types import NoneType
 from typing import Annotated, Any, Literal, NewType, Union
 
 import pytest
+from annotated_types import Interval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -17,6 +18,8 @@ from sagas.fields import fits, shown, without_none
 CustomerId = NewType("CustomerId", str)
 Cents = TypeAliasType("Cents", Annotated[int, Field(ge=0)])
 
+
+Finite = Annotated[float, Interval(ge=-1e308, le=1e308)]
 
 # The spelling of before Python 3.10, which contracts of others may still have.
 Text = Union[None, str]  # noqa: UP007
@@ -115,6 +118,7 @@ def test_fits(source: Any, target: Any) -> None:
         (Literal["a", "c"], Literal["a", "b"]),
         (datetime, str),
         (date, int),
+        (datetime, date),
         (list[str], list[int]),
         (list[int | None], list[int]),
         (list[int], tuple[int, int]),
@@ -156,23 +160,23 @@ def test_none_is_taken_out_of_a_union() -> None:
 
 ANNOTATIONS: list[Any] = [
     int,
-    float,
+    Finite,
     bool,
     str,
-    None,
+    NoneType,
     date,
     datetime,
     Colour,
     Level,
     int | None,
-    str | float,
+    str | Finite,
     Literal["red", "blue"],
     Literal[1, "red"],
     list[int],
     set[str],
     tuple[int, ...],
     tuple[int, str],
-    dict[str, float],
+    dict[str, Finite],
     Item,
     Line,
     Narrow,
@@ -187,7 +191,5 @@ FITTING = [(one, other) for one in ANNOTATIONS for other in ANNOTATIONS if one !
 @given(st.data())
 def test_what_fits_is_accepted_by_the_other_model(data: st.DataObject) -> None:
     source, target = data.draw(st.sampled_from(FITTING))
-    value = data.draw(
-        st.from_type(source).filter(lambda one: one == one and abs(one) != inf if isinstance(one, float) else True)
-    )
+    value = data.draw(st.from_type(source))
     TypeAdapter(target).validate_json(TypeAdapter(source).dump_json(value))

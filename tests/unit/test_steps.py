@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import pytest
 from pydantic import Field, model_validator
-from support.purchase import CHARGE, REFUND, STARTED, Charge, Charged, Place, Purchase, Refund, Refunded, charge, ship
 
 from sagas import CannotBuild, CannotMerge, Command, Endpoint, Reply, Saga, SagaData, step, undo
+from support.purchase import CHARGE, REFUND, STARTED, Charge, Charged, Place, Purchase, Refund, Refunded, charge, ship
 
 
 def missing(_: Purchase) -> Any:

@@ -1,0 +1,76 @@
+"""What several commands accept, and how it is read: durations, JSON, the service's URL, examples."""
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.failure import Exit, Failure
+from cli.render import now
+from sagas.durations import seconds
+
+Url = Annotated[
+    str | None, typer.Option("--url", envvar="SAGA_URL", help="Where the service is; default: what .saga/ says.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Directory = Annotated[
+    Path, typer.Option("--dir", envvar="SAGA_DATA_DIR", help="The data directory.", file_okay=False)
+]
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\n\n".join(["Examples:", *(f"  $ {line}" for line in lines)])
+
+
+def duration_s(text: str, option: str) -> float:
+    """A duration in seconds, as `10s`, `2m`, or a number of seconds."""
+    try:
+        found = seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except ValueError as error:
+        raise Failure(f"{option}: {error}", Exit.USAGE) from error
+    return found
+
+
+def moment(text: str) -> datetime:
+    """A point in time: RFC 3339, or how long ago, as `1h`."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return now() - timedelta(seconds=duration_s(text, "--since"))
+    if found.tzinfo is None:
+        raise Failure(f"--since: {text!r} has no time zone; add one, as in {text}Z", Exit.USAGE)
+    return found
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object: as it stands, from a file (`@order.json`), or from standard input (`-`)."""
+    try:
+        found = json.loads(_text(text))
+    except ValueError as error:
+        raise Failure(f"--data is not JSON: {error}. Write it like '{{\"customer_id\": \"alice\"}}'.", Exit.USAGE) from error
+    if not isinstance(found, dict):
+        raise Failure("--data must be a JSON object, like '{\"customer_id\": \"alice\"}'.", Exit.USAGE)
+    return found
+
+
+def choice(value: str | None, allowed: Sequence[str], option: str) -> str | None:
+    """The value, if it is one of those allowed."""
+    if value is not None and value not in allowed:
+        raise Failure(f"{option}: {value!r} is none of {', '.join(allowed)}.", Exit.USAGE)
+    return value
+
+
+def _text(text: str) -> str:
+    if text == "-":
+        return sys.stdin.read()
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text()
+    except OSError as error:
+        raise Failure(f"--data: can't read {text[1:]}: {error.strerror}", Exit.USAGE) from error

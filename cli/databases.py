@@ -1,0 +1,80 @@
+"""The databases for services: those that SAGA_MONGO_URL and SAGA_REDIS_URL name, else our own in the data directory."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from adapters.servers import Servers
+from cli.data_directory import DataDirectory
+from cli.failure import Exit
+from cli.terminal import note
+from orchestrator.settings import Settings
+from participants.settings import ParticipantSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Where the databases are, and whether they are our own."""
+
+    mongo_url: str
+    redis_url: str
+    own_mongo: bool
+    own_redis: bool
+
+    @property
+    def mongo_shown(self) -> str:
+        """MongoDB's URL; one from the environment may hold a password, and is not shown."""
+        return self.mongo_url if self.own_mongo else "as SAGA_MONGO_URL says"
+
+    @property
+    def redis_shown(self) -> str:
+        """Redis' URL, likewise."""
+        return self.redis_url if self.own_redis else "as SAGA_REDIS_URL says"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which other processes find them."""
+        return {"SAGA_MONGO_URL": self.mongo_url, "SAGA_REDIS_URL": self.redis_url}
+
+    def settings(self, **given: Any) -> Settings:
+        """The orchestrator's settings with these databases."""
+        return Settings.load(mongo_url=self.mongo_url, redis_url=self.redis_url, **given)
+
+    @property
+    def participant_settings(self) -> ParticipantSettings:
+        """The participants' settings with these databases."""
+        return ParticipantSettings(mongo_url=self.mongo_url, redis_url=self.redis_url)
+
+
+@contextmanager
+def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Databases]:
+    """Start or adopt what no URL is given for; stop it afterwards, unless it is to be left running.
+
+    Raises `ServerMissing` and `ServerFailed`.
+    """
+    given = ParticipantSettings()
+    own_mongo, own_redis = "mongo_url" not in given.model_fields_set, "redis_url" not in given.model_fields_set
+    servers = Servers(
+        directory.path,
+        mongo_url=None if own_mongo else given.mongo_url,
+        redis_url=None if own_redis else given.redis_url,
+    )
+    _start(servers)
+    try:
+        yield Databases(servers.mongo_url, servers.redis_url, own_mongo, own_redis)
+    finally:
+        if not leave:
+            servers.stop()
+
+
+def _start(servers: Servers) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        servers.start()
+    except KeyboardInterrupt:  # Whatever had been started is stopped by now.
+        note("Ended before the databases were up.")
+        raise typer.Exit(Exit.OK) from None

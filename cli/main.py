@@ -1,0 +1,77 @@
+"""The `saga` command: every command and its examples. What they do is in the other modules."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cli.arguments import examples
+from cli.commands import Commands
+from cli.demo import demo
+from cli.saga_commands import ls, show_one, start
+from cli.seeding import seed
+from cli.service_commands import participant_command, serve_command, servers
+from cli.up import up
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # A bug shows Python's own traceback, which can be searched for.
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_ORDER = '\'{"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]}\''
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"saga {version('saga-orchestrator')}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog=examples("saga up", f"saga start order --data {_ORDER} --wait 10s", "saga ls --since 1h"),
+)
+def saga(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Sagas: business transactions across services. Each step is done once, or every step before it is undone.
+
+    Exit codes: 0 ok, 1 other errors, 2 usage, 3 ended not completed, 4 stuck, 5 not found, 6 timeout.
+    """
+
+
+_commands = app.command
+_commands("up", epilog=examples("saga up", "saga up --processes", "saga up --port 0 --dir /tmp/try"))(up)
+_commands("demo", epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
+_commands(
+    "start",
+    epilog=examples(
+        f"saga start order --data {_ORDER}",
+        "saga start order --data @order.json --wait 10s",
+        "saga start order --data - --key order-4711 < order.json",
+    ),
+)(start)
+_commands("ls", epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"))(ls)
+_commands("show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --json"))(show_one)
+_commands(
+    "seed",
+    epilog=examples(
+        "saga seed", "saga seed --product hats --stock 10 --price 2500", "saga seed --customer bob --balance 100000"
+    ),
+)(seed)
+_commands("servers", epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(servers)
+_commands("serve", epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700"))(serve_command)
+_commands("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(
+    participant_command
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    # Users' own sagas and participants are found where the command is run, as with `python -m`.
+    sys.path.insert(0, "")
+    app(prog_name="saga")

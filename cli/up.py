@@ -1,0 +1,139 @@
+"""`saga up`: databases, orchestrator and participants, in one process or as supervised children."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from adapters.servers.process import free_port
+from cli.arguments import Directory
+from cli.client import SagaClient
+from cli.data_directory import NAME, DataDirectory
+from cli.databases import Databases, databases
+from cli.failure import Failure
+from cli.lookup import find_participant
+from cli.one_process import services
+from cli.seeding import seed_what_is_missing
+from cli.stopping import Stopping
+from cli.supervisor import Supervisor
+from cli.terminal import note
+from orchestrator.logs import configure
+from orchestrator.settings import Settings
+from participants.app import SHIPPED
+
+_POLL_S = 0.1
+_COMES_UP_WITHIN_S = 60.0
+_PORT_FREED_WITHIN_S = 15.0  #: after a supervisor was killed its children still end in order
+
+
+def up(
+    directory: Directory = Path(NAME),
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")] = None,
+    processes: Annotated[bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")] = False,
+    participant: Annotated[
+        list[str] | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="A participant of your own; may be repeated.")
+    ] = None,
+) -> None:
+    """Run everything here: databases, orchestrator, the three shipped participants.
+
+    Data stays in the data directory; the next `saga up` goes on with it. SAGA_MONGO_URL and SAGA_REDIS_URL name
+    databases to use instead of its own. Ctrl-C ends everything in order, a second one at once.
+    """
+    data = DataDirectory(directory)
+    names = [*SHIPPED, *(participant or [])]
+    with data.locked(), databases(data) as where:
+        settings = where.settings(**({} if port is None else {"http_port": port}))
+        settings = settings.model_copy(update={"http_port": _free(settings, data)})
+        configure(settings.log_level, settings.log_format)
+        run = _as_processes if processes else _in_one_process
+        with suppress(KeyboardInterrupt):  # Before `Stopping` listens, Ctrl-C still comes as this.
+            uvloop.run(run(data, where, settings, names))
+    note("Ended.")
+
+
+async def _in_one_process(data: DataDirectory, where: Databases, settings: Settings, names: Sequence[str]) -> None:
+    participants = [find_participant(name) for name in names]
+    stopping = Stopping()
+    await seed_what_is_missing(where.participant_settings)
+    async with services(settings, where, participants) as url:
+        with data.announced(url, where.mongo_url if where.own_mongo else None):
+            print(banner(url, where), flush=True)
+            await stopping.wait()
+
+
+async def _as_processes(data: DataDirectory, where: Databases, settings: Settings, names: Sequence[str]) -> None:
+    children = {"orchestrator": ["serve", "--port", str(settings.http_port)]}
+    children |= {find_participant(name).name: ["participant", name] for name in names}
+    url = f"http://{_host(settings)}:{settings.http_port}"
+    stopping = Stopping()
+    await seed_what_is_missing(where.participant_settings)
+    supervisor = Supervisor(data, {**os.environ, **where.environment}, children)
+    with data.announced(url, where.mongo_url if where.own_mongo else None):
+        ready = asyncio.create_task(_announce_when_ready(url, where, supervisor))
+        try:
+            await supervisor.run(stopping)
+        finally:
+            ready.cancel()
+
+
+async def _announce_when_ready(url: str, where: Databases, supervisor: Supervisor) -> None:
+    end = time.monotonic() + _COMES_UP_WITHIN_S
+    with SagaClient(url) as client:
+        while not await asyncio.to_thread(client.is_ready):
+            if time.monotonic() > end:
+                note(f"The orchestrator is still not ready; {url}/readyz says why.")
+                return
+            await asyncio.sleep(_POLL_S)
+    supervisor.came_up()
+    print(banner(url, where), flush=True)
+
+
+def banner(url: str, where: Databases) -> str:
+    """What runs where, and what to try."""
+    return f"""
+  saga      {url}      API: {url}/docs
+  MongoDB   {where.mongo_shown}
+  Redis     {where.redis_shown}
+
+Try
+  curl -s {url}/v1/sagas -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\
+    -d '{{"saga": "order", "data": {{"customer_id": "alice", "items": [{{"product_id": "boots", "quantity": 1}}]}}}}'
+and see it with `saga ls`, `saga show ID`. Ctrl-C ends everything; the data stays.
+"""
+
+
+def _free(settings: Settings, data: DataDirectory) -> int:
+    """The port to listen on. Raises `Failure` where somebody else has it."""
+    if settings.http_port == 0:
+        return free_port()
+    end = time.monotonic() + (_PORT_FREED_WITHIN_S if data.has_processes() else 0)
+    while not _is_free(settings.http_host, settings.http_port):
+        if time.monotonic() > end:
+            raise Failure(
+                f"Port {settings.http_port} is taken by another program. "
+                "Choose another with --port, or --port 0 for any free one."
+            )
+        time.sleep(_POLL_S)
+    return settings.http_port
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _host(settings: Settings) -> str:
+    return f"[{settings.http_host}]" if ":" in settings.http_host else settings.http_host

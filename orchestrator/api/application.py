@@ -1,0 +1,92 @@
+"""The FastAPI application: routes, the guard around them, and what errors become."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from adapters.errors import Unavailable
+from orchestrator.api.guard import Guard
+from orchestrator.api.health import HealthRoutes
+from orchestrator.api.openapi import describe
+from orchestrator.api.problems import Fault, Kind, Problem, invalid, pointer, retry_later
+from orchestrator.api.sagas import SagaRoutes
+from orchestrator.api.services import Services
+from orchestrator.starting import Overloaded
+
+log = structlog.get_logger(__name__)
+
+RETRY_UNAVAILABLE_S = 2
+
+_BY_STATUS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED}
+
+
+def create_application(services: Services) -> FastAPI:
+    """An application over the services. It starts and stops nothing."""
+    # Its pages of documentation load from the network, and a redirect would lose a body.
+    app = FastAPI(
+        title="Saga orchestrator",
+        version="1",
+        description="Starts sagas and shows what becomes of them. Errors are problems (RFC 9457).",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(SagaRoutes(services).router())
+    app.include_router(HealthRoutes(services).router())
+    app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
+    for error, handler in _HANDLERS.items():
+        app.add_exception_handler(error, handler)
+    definitions = services.engine.definitions
+    document: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not document:
+            document.update(describe(app, definitions, services.max_batch))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document.
+    return app
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("request-unavailable", method=request.method, path=request.url.path, reason=str(error))
+    said = "Whether a new saga was stored is not known: send the same request again, with the same id or key."
+    detail = said if request.method == "POST" else "A database does not answer. Nothing is lost; try again."
+    return retry_later(Kind.UNAVAILABLE, detail, RETRY_UNAVAILABLE_S).response()
+
+
+async def _overloaded(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Overloaded)
+    detail = f"Nothing has been started: {error}. Come back later."
+    return retry_later(Kind.OVERLOADED, detail, error.retry_after_s).response()
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """Query parameters; bodies are checked elsewhere."""
+    assert isinstance(error, RequestValidationError)
+    return invalid("query", [Fault(pointer(one["loc"][1:]), one["msg"]) for one in error.errors()]).response()
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    """What Starlette itself answers: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code, Kind.BAD_REQUEST)
+    return Problem(kind, f"{kind.title}.", headers=error.headers).response()
+
+
+_HANDLERS = {
+    Problem: _problem,
+    Unavailable: _unavailable,
+    Overloaded: _overloaded,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+}

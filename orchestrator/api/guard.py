@@ -1,0 +1,131 @@
+"""The outermost layer: limits what a request may cost, and turns whatever goes wrong into a problem.
+
+Plain ASGI, because it must see a body's bytes as they arrive: a body that is too long is refused at the byte that is
+too many, also where its length was not announced.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.api.problems import Kind, Problem, retry_later
+
+log = structlog.get_logger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may cost, and how many there may be at once."""
+
+    body_bytes: int = 262_144
+    body_timeout_s: float = 10.0
+    requests: int = 2_000
+
+
+class Guard:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, new_id: Callable[[], str]) -> None:
+        self._app = app
+        self._limits = limits
+        self._new_id = new_id
+        self._in_hand = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, _request_id(scope) or self._new_id())
+        self._in_hand += 1
+        try:
+            await self._handle(scope, receive, answer)
+        except Problem as problem:
+            await answer.replace(scope, receive, problem)
+        except Exception:
+            log.exception("request-failed", request_id=answer.request_id, method=scope["method"], path=scope["path"])
+            await answer.replace(scope, receive, _internal_error(answer.request_id))
+        finally:
+            self._in_hand -= 1
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        if self._in_hand > self._limits.requests and not _is_probe(scope):
+            raise retry_later(Kind.OVERLOADED, "Too many requests are in hand.", 1)
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self._limits.body_bytes:
+            raise self._too_large()
+        await self._app(scope, self._counting(receive), answer.send)
+
+    def _counting(self, receive: Receive) -> Receive:
+        """`receive`, as long as the body is neither too long nor too slow."""
+        received = 0
+        complete = False
+        end = asyncio.get_running_loop().time() + self._limits.body_timeout_s
+
+        async def counted() -> Message:
+            nonlocal received, complete
+            if complete:  # What follows the body is the client's disconnecting, which may take any time.
+                return await receive()
+            message = await self._in_time(receive, end)
+            received += len(message.get("body", b""))
+            if received > self._limits.body_bytes:
+                raise self._too_large()
+            complete = not message.get("more_body", False)
+            return message
+
+        return counted
+
+    async def _in_time(self, receive: Receive, end: float) -> Message:
+        try:
+            async with asyncio.timeout_at(end):
+                return await receive()
+        except TimeoutError:
+            said = f"The body must arrive within {self._limits.body_timeout_s:g} s."
+            raise Problem(Kind.BODY_TIMEOUT, said, headers={"Connection": "close"}) from None
+
+    def _too_large(self) -> Problem:
+        said = f"A body may have {self._limits.body_bytes} bytes."
+        return Problem(Kind.BODY_TOO_LARGE, said, headers={"Connection": "close"})
+
+
+class _Answer:
+    """Sends the answer, with the headers that every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.request_id = request_id
+        self._send = send
+        self._begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+    async def replace(self, scope: Scope, receive: Receive, problem: Problem) -> None:
+        """Answer with a problem; an answer that has begun can only break off."""
+        if not self._begun:
+            await problem.response()(scope, receive, self.send)
+
+
+def _request_id(scope: Scope) -> str | None:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else None
+
+
+def _is_probe(scope: Scope) -> bool:
+    return scope["path"] in ("/livez", "/readyz")
+
+
+def _internal_error(request_id: str) -> Problem:
+    said = "The request could not be handled. The service's log says more under this request id."
+    return Problem(Kind.INTERNAL_ERROR, said, extra={"request_id": request_id})

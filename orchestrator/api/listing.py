@@ -1,0 +1,70 @@
+"""The list of sagas: filters, and a cursor that is opaque to clients. Pure.
+
+Filters are typed values under fixed names; nothing that a client sends becomes part of a query's structure.
+"""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from orchestrator.api.body import SagaName
+from orchestrator.api.problems import Fault, invalid
+from orchestrator.core.state import SagaState, Status
+from orchestrator.store import Query
+
+MAX_PAGE = 200
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_LATEST = 253_402_300_799_999  #: the last millisecond that a date can have
+
+Cursor = tuple[datetime, str]
+
+
+class ListQuery(BaseModel):
+    """What to list, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    saga: SagaName | None = Field(None, description="Sagas of this name.")
+    status: Status | None = Field(None, description="Sagas in this status.")
+    since: AwareDatetime | None = Field(None, description="Created at or after this time (RFC 3339).")
+    q: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        None, description="What the id begins with."
+    )
+    limit: int = Field(50, ge=1, le=MAX_PAGE, description="How many at most.")
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        None, description="`next` of the page before."
+    )
+
+    def to_query(self) -> Query:
+        """The store's query, with one more than the page: it says whether there is a next one."""
+        return Query(
+            saga=self.saga,
+            status=self.status,
+            since=None if self.since is None else self.since.astimezone(UTC),
+            prefix=self.q,
+            after=None if self.cursor is None else read_cursor(self.cursor),
+            limit=self.limit + 1,
+        )
+
+
+def cursor_behind(state: SagaState) -> str:
+    """The cursor of the page behind this saga."""
+    milliseconds = (state.created_at - _EPOCH) // _MILLISECOND
+    return base64.urlsafe_b64encode(f"{milliseconds}.{state.id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> Cursor:
+    """What `cursor_behind` wrote; raises `Problem` for anything else."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        milliseconds, dot, saga_id = text.partition(".")
+        if not (dot and saga_id and milliseconds.isdecimal() and len(milliseconds) < 16 and int(milliseconds) <= _LATEST):
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise invalid("query", [Fault("/cursor", "is not the `next` of a page")]) from None
+    return _EPOCH + int(milliseconds) * _MILLISECOND, saga_id

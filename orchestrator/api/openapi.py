@@ -1,0 +1,65 @@
+"""The OpenAPI 3.1 document: FastAPI's, with the exact input of every saga that can be started here."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from orchestrator.api import schemas
+from orchestrator.api.body import ID_PATTERN
+from sagas import Definitions, Saga
+from sagas.schemas import schema
+
+_REFS = "#/components/schemas/"
+
+
+def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str, Any]:
+    """The document of this service."""
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    components["Problem"] = schemas.Problem.model_json_schema(ref_template=_REFS + "{model}")
+    components["Error"] = components["Problem"].pop("$defs")["Error"]
+    starts = [_start(definitions.latest(name), components) for name in definitions.names]
+    components["StartRequest"] = {"oneOf": starts, "discriminator": {"propertyName": "saga"}}
+    components["BatchRequest"] = {
+        "type": "object",
+        "properties": {
+            # Each one is checked by itself, so a bad one among them is a result and not an error.
+            "sagas": {"type": "array", "minItems": 1, "maxItems": max_batch, "items": {"$ref": f"{_REFS}StartRequest"}}
+        },
+        "required": ["sagas"],
+        "additionalProperties": False,
+    }
+    return document
+
+
+def _start(saga: Saga, components: dict[str, Any]) -> dict[str, Any]:
+    """A request that starts this saga; its input's own definitions move to the components, under the saga's name."""
+    prefix = f"{saga.name}.v{saga.version}."
+    given = schema(saga.input)
+    for name, definition in given.pop("$defs", {}).items():
+        components[prefix + name] = _renamed(definition, prefix)
+    components[f"{prefix}input"] = _renamed(given, prefix)
+    components[f"{prefix}start"] = {
+        "type": "object",
+        "title": f"Start {saga.name}",
+        "properties": {
+            "saga": {"const": saga.name, "type": "string"},
+            "data": {"$ref": f"{_REFS}{prefix}input"},
+            "id": {"anyOf": [{"type": "string", "pattern": ID_PATTERN}, {"type": "null"}]},
+        },
+        "required": ["saga", "data"],
+        "additionalProperties": False,
+    }
+    return {"$ref": f"{_REFS}{prefix}start"}
+
+
+def _renamed(value: Any, prefix: str) -> Any:
+    if isinstance(value, list):
+        return [_renamed(item, prefix) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: f"{_REFS}{prefix}{item.removeprefix('#/$defs/')}" if key == "$ref" else _renamed(item, prefix)
+        for key, item in value.items()
+    }

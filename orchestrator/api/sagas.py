@@ -1,0 +1,132 @@
+"""`/v1/sagas`: start, look at, list."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from orchestrator.api import headers, schemas
+from orchestrator.api.body import ID_PATTERN, read_json
+from orchestrator.api.listing import ListQuery, cursor_behind
+from orchestrator.api.problems import Fault, Kind, Problem, invalid
+from orchestrator.api.services import Services
+from orchestrator.api.starts import StartFactory, accepted
+from orchestrator.api.view import Json, etag, view
+from orchestrator.core.state import SagaState
+from orchestrator.engine import Start
+
+_ID = re.compile(ID_PATTERN)
+
+
+class SagaRoutes:
+    """The routes, over the services."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._starts = StartFactory(services.engine.definitions, services.new_id)
+
+    def router(self) -> APIRouter:
+        """Their paths."""
+        router = APIRouter(prefix="/v1", tags=["sagas"])
+        router.post("/sagas", **schemas.START)(self.start)
+        router.post("/sagas:batch", **schemas.BATCH)(self.start_batch)
+        router.get("/sagas", **schemas.LIST)(self.list)
+        router.get("/sagas/{saga_id}", **schemas.GET)(self.get)
+        return router
+
+    async def start(self, request: Request) -> Response:
+        """Start a saga. The answer comes when it is stored durably, with `Prefer: wait` when it has ended."""
+        key = headers.idempotency_key(request.headers)
+        body = await read_json(request)
+        start = self._starts.make(body, key=key, traceparent=headers.traceparent(request.headers))
+        self._services.admission.admit(1)
+        (started,) = await self._services.starter.start([start])
+        state = accepted(started, by_key=key is not None)
+        extra = {"Location": f"/v1/sagas/{state.id}"}
+        if started.replayed:
+            extra["Idempotency-Replayed"] = "true"
+        return await self._waited(request, state, extra)
+
+    async def _waited(self, request: Request, state: SagaState, extra: dict[str, str]) -> Response:
+        wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
+        if wait_s is None:
+            return self._shown(state, 202, extra)
+        state = await self._services.ended(state, wait_s)
+        return self._shown(state, 200 if state.status.ended else 202, extra | headers.applied(wait_s))
+
+    async def start_batch(self, request: Request) -> Response:
+        """Start many sagas in one go: one result each, in order, the saga or a problem."""
+        key = headers.idempotency_key(request.headers)
+        bodies = self._bodies(await read_json(request))
+        traceparent = headers.traceparent(request.headers)
+        made = [self._made(body, key, traceparent, index) for index, body in enumerate(bodies)]
+        starts = [start for start in made if isinstance(start, Start)]
+        results = iter(await self._batch(starts, by_key=key is not None))
+        return _json({"results": [next(results) if isinstance(one, Start) else one.to_json() for one in made]}, 200)
+
+    def _bodies(self, body: Any) -> Sequence[Any]:
+        bodies = body.get("sagas") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(bodies, list):
+            raise invalid("body", [Fault("/sagas", "must be a list of sagas to start")])
+        if extra := [name for name in body if name != "sagas"]:
+            raise invalid("body", [Fault(f"/{name}", "is not a field of this request") for name in extra])
+        if not 1 <= len(bodies) <= self._services.max_batch:
+            raise invalid("body", [Fault("/sagas", f"must hold 1 to {self._services.max_batch} sagas")])
+        return bodies
+
+    def _made(self, body: Any, key: str | None, traceparent: str | None, index: int) -> Start | Problem:
+        try:
+            own_key = None if key is None else f"{key}\n{index}"
+            return self._starts.make(body, key=own_key, traceparent=traceparent, under=f"/sagas/{index}")
+        except Problem as problem:
+            return problem
+
+    async def _batch(self, starts: Sequence[Start], *, by_key: bool) -> list[Json]:
+        if not starts:
+            return []
+        self._services.admission.admit(len(starts))
+        results = []
+        for started in await self._services.starter.start(starts):
+            try:
+                results.append(self._view(accepted(started, by_key=by_key)))
+            except Problem as problem:
+                results.append(problem.to_json())
+        return results
+
+    async def get(self, saga_id: str, request: Request) -> Response:
+        """One saga; with `Prefer: wait` when it has ended, with `If-None-Match` only if it has changed."""
+        state = await self._load(saga_id)
+        wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
+        extra = {}
+        if wait_s is not None:
+            state = await self._services.ended(state, wait_s)
+            extra = headers.applied(wait_s)
+        if headers.matches(request.headers, etag(state)):
+            return Response(status_code=304, headers={"ETag": etag(state)} | extra)
+        return self._shown(state, 200, extra)
+
+    async def _load(self, saga_id: str) -> SagaState:
+        found = await self._services.engine.store.load([saga_id]) if _ID.fullmatch(saga_id) else {}
+        if saga_id not in found:
+            raise Problem(Kind.SAGA_NOT_FOUND, "No saga has this id.")
+        return found[saga_id]
+
+    async def list(self, query: Annotated[ListQuery, Query()]) -> Response:
+        """Sagas, newest first, page by page."""
+        found = await self._services.engine.store.page(query.to_query())
+        page = found[: query.limit]
+        more = cursor_behind(page[-1]) if len(found) > query.limit else None
+        return _json({"items": [self._view(state) for state in page], "next": more}, 200)
+
+    def _view(self, state: SagaState) -> Json:
+        return view(state, self._services.engine.definition(state))
+
+    def _shown(self, state: SagaState, status: int, extra: Mapping[str, str]) -> Response:
+        return _json(self._view(state), status, {"ETag": etag(state), **extra})
+
+
+def _json(value: Json, status: int, extra: Mapping[str, str] | None = None) -> Response:
+    return Response(to_json(value), status, dict(extra or {}), "application/json")

@@ -1,0 +1,39 @@
+"""What the routes work with, handed in by the composition root."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from adapters.bus import Bus
+from orchestrator.admission import Admission
+from orchestrator.api.guard import Limits
+from orchestrator.core.state import SagaState
+from orchestrator.engine import Engine
+from orchestrator.starting import Starter
+
+POLL_S = 1.0  #: how often a waiting request looks whether the saga has ended in another process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The engine and what surrounds it."""
+
+    engine: Engine
+    bus: Bus
+    starter: Starter
+    admission: Admission
+    new_id: Callable[[], str]
+    limits: Limits = field(default_factory=Limits)
+    max_batch: int = 1_000
+    wait_max_s: float = 30.0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: set: nobody waits any longer
+    not_ready: Callable[[], str | None] = lambda: None  #: why this process does not work yet, beyond its servers
+
+    async def ended(self, state: SagaState, wait_s: float) -> SagaState:
+        """The saga as it is when it has ended, or when the time is up. Raises `Unavailable`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait_s
+        while not state.status.ended and not self.stopping.is_set() and (left := end - loop.time()) > 0:
+            told = await self.engine.waiters.wait(state.id, min(left, POLL_S))
+            state = told or (await self.engine.store.load([state.id])).get(state.id, state)
+        return state

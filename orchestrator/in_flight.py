@@ -1,0 +1,39 @@
+"""Whether the definitions here fit the sagas in flight: checked before the first message.
+
+A definition that was changed under the same version would send the wrong commands; a version that is not known here is
+only reported, because another process may know it.
+"""
+
+import structlog
+
+from orchestrator.store import InFlight, SagaStore
+from sagas import Definitions
+
+log = structlog.get_logger(__name__)
+
+
+class ChangedDefinition(Exception):
+    """A definition was changed while sagas of it are in flight: give the changed one a new version."""
+
+
+async def check_in_flight(store: SagaStore, definitions: Definitions) -> None:
+    """Raises `ChangedDefinition`, or `Unavailable` while the store is away."""
+    found = await store.in_flight()
+    for one in found:
+        if definitions.get(one.saga, one.version) is None:
+            log.error("definition-unknown", saga=one.saga, version=one.version, sagas=one.count)
+    changed = [one for one in found if _is_changed(one, definitions)]
+    if changed:
+        raise ChangedDefinition("\n".join(_said(one) for one in changed))
+
+
+def _is_changed(one: InFlight, definitions: Definitions) -> bool:
+    saga = definitions.get(one.saga, one.version)
+    return saga is not None and saga.fingerprint != one.fingerprint
+
+
+def _said(one: InFlight) -> str:
+    return (
+        f"The saga {one.saga!r} version {one.version} is not the one with which {one.count} sagas in flight began. "
+        f"Put the old definition back, and give the changed one version={one.version + 1} beside it."
+    )

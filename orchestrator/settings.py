@@ -1,0 +1,106 @@
+"""Every setting and limit of the orchestrator: environment variables `SAGA_…`, checked before the first message.
+
+An error here names the variable and says what to do; it never shows a value, because URLs hold passwords.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SAGA_"
+
+_WHAT_TO_DO = {
+    "mongo_url": "the URL of a MongoDB replica set (transactions need one): mongodb://127.0.0.1:27017/?replicaSet=rs0",
+    "redis_url": "the URL of a Redis or Valkey, 7.0 or newer: redis://127.0.0.1:6379/0",
+}
+_SCHEMES = {"mongo_url": ("mongodb://", "mongodb+srv://"), "redis_url": ("redis://", "rediss://", "unix://")}
+
+
+class InvalidSettings(ValueError):
+    """Settings that can't work: one line for each, with the variable's name and what to do."""
+
+
+class Settings(BaseSettings):
+    """What the orchestrator can be told."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    mongo_url: str = Field(repr=False, description="MongoDB replica set; transactions need one.")
+    redis_url: str = Field(repr=False, description="Redis or Valkey, 7.0 or newer.")
+    definitions: str = Field("sagas.order", description="Modules with the sagas to run, separated by commas.")
+    database_prefix: str = Field(
+        "saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="The database is this and `orchestrator`."
+    )
+    stream_prefix: str = Field(
+        "saga.", pattern=r"^[A-Za-z0-9_.-]{0,32}$", description="What the name of every stream begins with."
+    )
+    data_dir: Path = Field(Path(".saga"), description="Where `saga up` keeps its servers' data.")
+
+    http_host: str = Field("127.0.0.1", description="Where HTTP listens: a loopback address.")
+    http_port: int = Field(8700, ge=0, le=65_535, description="The port; 0 takes any free one.")
+    max_body_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Longest request body; beyond it: 413.")
+    body_timeout_s: float = Field(10.0, ge=0.1, le=300, description="How long a request's body may take to arrive.")
+    max_requests: int = Field(2_000, ge=1, le=100_000, description="Requests in hand at once; beyond it: 503.")
+    max_batch: int = Field(1_000, ge=1, le=10_000, description="Sagas in one `POST /v1/sagas:batch`.")
+    wait_max_s: float = Field(30.0, ge=0, le=300, description="Longest `Prefer: wait`; a longer wish is cut to this.")
+
+    max_active: int = Field(100_000, ge=1, le=10_000_000, description="Sagas in flight; at that many a start gets 503.")
+    max_starting: int = Field(10_000, ge=1_000, le=1_000_000, description="Sagas waiting to be stored; beyond it: 503.")
+    start_batch: int = Field(500, ge=1, le=10_000, description="New sagas stored in one write.")
+    reply_batch: int = Field(200, ge=1, le=10_000, description="Replies read and applied at once.")
+    sweep_batch: int = Field(500, ge=1, le=10_000, description="Timers handled at once.")
+    sweep_every_s: float = Field(0.25, ge=0.01, le=60, description="How often due timers are looked for.")
+    cache_limit: int = Field(20_000, ge=0, le=10_000_000, description="Saga states kept in memory.")
+    shutdown_timeout_s: float = Field(20.0, ge=1, le=600, description="How long an orderly end may take.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."
+    )
+
+    @classmethod
+    def load(cls, **given: Any) -> "Settings":
+        """From the environment; what is given here comes first. Raises `InvalidSettings`."""
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise InvalidSettings("\n".join(_explained(one) for one in error.errors())) from None
+
+    @field_validator("mongo_url", "redis_url")
+    @classmethod
+    def _has_scheme(cls, url: str, info: Any) -> str:
+        schemes = _SCHEMES[info.field_name]
+        if not url.startswith(schemes):
+            raise ValueError(f"must begin with {' or '.join(schemes)}")
+        return url
+
+    @field_validator("http_host")
+    @classmethod
+    def _is_loopback(cls, host: str) -> str:
+        if host == "localhost":
+            return "127.0.0.1"
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(
+                "must be a loopback address such as 127.0.0.1: whoever reaches this port may start sagas, so it is "
+                "not opened to a network. Put a proxy that checks who is calling in front of it"
+            )
+        return host
+
+    @property
+    def database(self) -> str:
+        """The orchestrator's own database."""
+        return f"{self.database_prefix}orchestrator"
+
+
+def _explained(error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "missing":
+        return f"{PREFIX}{name.upper()} is not set; give it {_WHAT_TO_DO[name]}"
+    return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')}"

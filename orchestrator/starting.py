@@ -1,0 +1,138 @@
+"""Starting sagas: concurrent starts become one write, and each is answered as soon as it is durable.
+
+Announcing follows the answer, so Redis being away delays nobody. Nothing here grows without a bound: too many starts
+waiting to be stored are refused; first commands that can't be announced in time are left to their sagas' timers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from adapters.errors import Unavailable
+from orchestrator.core.state import Decision
+from orchestrator.engine import Engine, Start, Started
+
+log = structlog.get_logger(__name__)
+
+
+class Overloaded(Exception):
+    """Not accepted, nothing has happened: come back after `retry_after_s`."""
+
+    def __init__(self, reason: str, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Starts of one caller, who waits for what became of them."""
+
+    starts: Sequence[Start]
+    answer: asyncio.Future[Sequence[Started]]
+
+
+class Starter:
+    """Stores what is waiting while the write before is under way; an idle one stores at once."""
+
+    def __init__(self, engine: Engine, *, batch: int = 500, limit: int = 10_000) -> None:
+        self._engine = engine
+        self._batch = batch
+        self._limit = limit
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_starts = 0
+        self._unannounced: list[Decision] = []
+        self._storing: asyncio.Task[None] | None = None
+        self._announcing: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    async def start(self, starts: Sequence[Start]) -> Sequence[Started]:
+        """The sagas that have these ids now, durably. Raises `Overloaded`, or `Unavailable` as `Engine.accept` does."""
+        if self._stopped:
+            raise Overloaded("the orchestrator is stopping", retry_after_s=2)
+        if self._waiting_starts and self._waiting_starts + len(starts) > self._limit:
+            raise Overloaded("too many sagas are waiting to be stored", retry_after_s=1)
+        answer: asyncio.Future[Sequence[Started]] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(starts, answer))
+        self._waiting_starts += len(starts)
+        if self._storing is None:
+            self._storing = asyncio.create_task(self._store())
+        return await answer
+
+    async def stop(self) -> None:
+        """Refuse what comes now; finish what was let in."""
+        self._stopped = True
+        while tasks := [task for task in (self._storing, self._announcing) if task is not None]:
+            await asyncio.wait(tasks)
+
+    async def _store(self) -> None:
+        """Until nothing waits any more."""
+        try:
+            while self._waiting:
+                await self._store_together(self._next_batch())
+        finally:
+            self._storing = None
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch = [self._waiting.popleft()]
+        size = len(batch[0].starts)
+        while self._waiting and size + len(self._waiting[0].starts) <= self._batch:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1].starts)
+        return batch
+
+    async def _store_together(self, batch: Sequence[_Waiting]) -> None:
+        starts = [start for waiting in batch for start in waiting.starts]
+        try:
+            started, decisions = await self._engine.accept(starts)
+        except Exception as error:  # noqa: BLE001 - each caller gets it, and the next batch its try
+            _fail(batch, error)
+            return
+        finally:
+            self._waiting_starts -= len(starts)
+        _answer(batch, started)
+        self._announce_soon(decisions)
+
+    def _announce_soon(self, decisions: Sequence[Decision]) -> None:
+        if len(self._unannounced) + len(decisions) > self._limit:
+            log.warning("start-not-announced", sagas=len(decisions), reason="too many are waiting for Redis")
+            return  # Each saga's timer sends what was not sent here.
+        self._unannounced.extend(decisions)
+        if self._announcing is None and self._unannounced:
+            self._announcing = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        try:
+            while self._unannounced:
+                decisions, self._unannounced = self._unannounced, []
+                await self._engine.announce_started(decisions)
+        except Exception:
+            log.exception("start-not-announced")
+        finally:
+            self._announcing = None
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    """The same reason for everyone, but an exception of their own: each raise adds to its traceback."""
+    for waiting in batch:
+        if not waiting.answer.done():
+            waiting.answer.set_exception(_copy(error))
+
+
+def _copy(error: Exception) -> Exception:
+    if isinstance(error, Unavailable):
+        return Unavailable(*error.args)
+    failed = RuntimeError("storing new sagas failed")
+    failed.__cause__ = error
+    return failed
+
+
+def _answer(batch: Sequence[_Waiting], started: Sequence[Started]) -> None:
+    position = 0
+    for waiting in batch:
+        mine = started[position : position + len(waiting.starts)]
+        position += len(waiting.starts)
+        if not waiting.answer.done():  # Its caller may have gone; the saga is there all the same.
+            waiting.answer.set_result(mine)
