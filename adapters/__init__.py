@@ -1,0 +1,1 @@
+"""The outside world: streams, MongoDB, servers, the clock. Knows no saga's rules."""

@@ -3,23 +3,20 @@
 import json
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.failure import Exit, Failure
-from cli.render import now
 from sagas.durations import seconds
 
 Url = Annotated[
     str | None, typer.Option("--url", envvar="SAGA_URL", help="Where the service is; default: what .saga/ says.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Directory = Annotated[
-    Path, typer.Option("--dir", envvar="SAGA_DATA_DIR", help="The data directory.", file_okay=False)
-]
+Directory = Annotated[Path, typer.Option("--dir", envvar="SAGA_DATA_DIR", help="The data directory.", file_okay=False)]
 
 
 def examples(*lines: str) -> str:
@@ -41,7 +38,7 @@ def moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return now() - timedelta(seconds=duration_s(text, "--since"))
+        return datetime.now(UTC) - timedelta(seconds=duration_s(text, "--since"))
     if found.tzinfo is None:
         raise Failure(f"--since: {text!r} has no time zone; add one, as in {text}Z", Exit.USAGE)
     return found
@@ -52,9 +49,11 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(_text(text))
     except ValueError as error:
-        raise Failure(f"--data is not JSON: {error}. Write it like '{{\"customer_id\": \"alice\"}}'.", Exit.USAGE) from error
+        raise Failure(
+            f'--data is not JSON: {error}. Write it like \'{{"customer_id": "alice"}}\'.', Exit.USAGE
+        ) from error
     if not isinstance(found, dict):
-        raise Failure("--data must be a JSON object, like '{\"customer_id\": \"alice\"}'.", Exit.USAGE)
+        raise Failure('--data must be a JSON object, like \'{"customer_id": "alice"}\'.', Exit.USAGE)
     return found
 
 

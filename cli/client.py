@@ -106,7 +106,9 @@ class SagaClient:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise Failure(f"What answers at {self.url} is not a saga service. Name the right one with --url or SAGA_URL.")
+            raise Failure(
+                f"What answers at {self.url} is not a saga service. Name the right one with --url or SAGA_URL."
+            )
         return found
 
 

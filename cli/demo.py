@@ -1,15 +1,14 @@
 """`saga demo`: one order of each kind through real services, and totals that add up. Leaves nothing behind."""
 
 import asyncio
+import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
 import uvloop
 from rich.text import Text
 
@@ -18,11 +17,10 @@ from adapters.servers import Servers
 from adapters.servers.process import free_port
 from cli.client import SagaClient
 from cli.databases import Databases
-from cli.failure import Exit
+from cli.failure import Failure
 from cli.one_process import services
 from cli.render import saga_tree
 from cli.seeding import seed_what_is_missing
-from cli.stopping import Stopping
 from cli.terminal import note, show
 from cli.totals import Totals, read_totals
 from orchestrator.logs import configure
@@ -49,7 +47,9 @@ class _Order:
 
 _ORDERS = (
     _Order("alice orders boots: every step succeeds", "alice", "boots", "completed"),
-    _Order("alice orders what is sold out: nothing has been done, nothing is undone", "alice", "sold-out", "compensated"),
+    _Order(
+        "alice orders what is sold out: nothing has been done, nothing is undone", "alice", "sold-out", "compensated"
+    ),
     _Order("broke orders boots, the payment is declined: the stock is released", "broke", "boots", "compensated"),
 )
 
@@ -60,18 +60,18 @@ def demo() -> None:
     Uses real MongoDB and Redis servers of its own in a temporary directory, and leaves nothing behind.
     """
     configure("warning", "auto")
-    started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Clean up then, too.
     with _servers() as where:
-        note(f"MongoDB and Redis run ({time.monotonic() - started:.1f} s).")
         right = uvloop.run(_demo(where))
     if not right:
-        raise typer.Exit(Exit.OTHER)
+        raise Failure("Something above is not as it should be.")
 
 
 @contextmanager
 def _servers() -> Iterator[Databases]:
     with tempfile.TemporaryDirectory(prefix="saga-demo-", ignore_cleanup_errors=True) as directory:
         servers = Servers(Path(directory))
+        note("Starting MongoDB, Redis, the orchestrator and three participants …")
         servers.start()
         try:
             yield Databases(servers.mongo_url, servers.redis_url, own_mongo=True, own_redis=True)
@@ -81,12 +81,37 @@ def _servers() -> Iterator[Databases]:
 
 
 async def _demo(where: Databases) -> bool:
-    stopping = Stopping()
-    settings = where.settings(http_port=free_port(), log_level="warning")
+    settings = where.settings(http_port=free_port(), log_level="warning", definitions="sagas.order")
     await seed_what_is_missing(where.participant_settings)
     async with services(settings, where, list(SHIPPED.values())) as url:
-        placing = asyncio.create_task(asyncio.to_thread(_place, url))
-        right = await placing
-    totals = await _totals(where, settings.database_prefix)
+        ended_well = await asyncio.to_thread(_place_orders, url)
+    mongo = Mongo.connect(where.mongo_url)
+    try:
+        totals = await read_totals(mongo, settings.database_prefix)
+    finally:
+        await mongo.close()
+    return _show_totals(totals) and ended_well
+
+
+def _place_orders(url: str) -> bool:
+    """Place each order over HTTP and show its saga; whether all have ended as they must."""
+    right = True
+    with SagaClient(url) as client:
+        for order in _ORDERS:
+            saga = client.start("order", order.data, wait_s=_WAIT_S)
+            show(Text(f"\n{order.title}", "bold"))
+            show(saga_tree(saga))
+            if saga["status"] != order.ends:
+                note(f"It should have ended as {order.ends}.")
+                right = False
+    return right
+
+
+def _show_totals(totals: Totals) -> bool:
+    show(Text("\nWhat the ledgers and balances say", "bold"))
     show(totals.table())
-    return right and not totals.problems
+    for problem in totals.problems:
+        note(problem)
+    if not totals.problems:
+        show(f"\nThe totals add up: {totals.orders} order paid and delivered from stock, the others left no trace.")
+    return not totals.problems

@@ -34,9 +34,7 @@ def _version(wanted: bool) -> None:
     epilog=examples("saga up", f"saga start order --data {_ORDER} --wait 10s", "saga ls --since 1h"),
 )
 def saga(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     """Sagas: business transactions across services. Each step is done once, or every step before it is undone.
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from cli.databases import Databases
 from orchestrator.settings import Settings
-from participants.app import build
 from participants.participant import Participant
 
 

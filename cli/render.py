@@ -1,7 +1,7 @@
-"""Sagas as people see them: a tree of steps for one, a table for many. Pure: a saga's JSON in, something to print out."""
+"""Sagas as people see them: a tree of steps for one, a table for many. Pure: JSON in, something to print out."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.table import Table
@@ -83,11 +83,6 @@ def took(saga_or_step: Json) -> str:
         return ""
     span_ms = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)) / timedelta(milliseconds=1)
     return f"{max(0, span_ms):,.0f} ms" if span_ms < 10_000 else f"{span_ms / 1000:,.1f} s"
-
-
-def now() -> datetime:
-    """The time against which ages are shown."""
-    return datetime.now(UTC)
 
 
 def _headline(saga: Json) -> Text:

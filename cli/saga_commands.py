@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from cli.arguments import AsJson, Url, choice, duration_s, json_object, moment
 from cli.client import SagaClient
 from cli.data_directory import service_url
 from cli.failure import Exit
-from cli.render import marked, now, saga_table, saga_tree
+from cli.render import marked, saga_table, saga_tree
 from cli.terminal import note, show, show_json, stdout_console
 
 Json = dict[str, Any]
@@ -25,7 +26,7 @@ _FIRST_WAIT_S = 20.0  #: how long the service itself is asked to wait; beyond th
 SagaId = Annotated[str, typer.Argument(metavar="ID", help="The saga's id.")]
 
 
-def start(  # noqa: PLR0913 - one parameter per option
+def start(
     saga: Annotated[str, typer.Argument(metavar="SAGA", help="The definition's name, such as `order`.")],
     data: Annotated[str, typer.Option(help="The input: JSON, @FILE, or - for standard input.")],
     saga_id: Annotated[str | None, typer.Option("--id", help="The new saga's id; default: one is made.")] = None,
@@ -54,10 +55,12 @@ def start(  # noqa: PLR0913 - one parameter per option
         raise typer.Exit(exit_code(found))
 
 
-def ls(  # noqa: PLR0913 - one parameter per option
+def ls(
     saga: Annotated[str | None, typer.Option(help="Only sagas of this definition.")] = None,
     status: Annotated[str | None, typer.Option(help=f"Only in this status: {', '.join(STATUSES)}.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only begun since: 1h, 2d, or a time like 2030-01-31T12:00Z.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only begun since: 1h, 2d, or a time like 2030-01-31T12:00Z.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most that many.")] = 20,
     url: Url = None,
     as_json: AsJson = False,
@@ -70,7 +73,7 @@ def ls(  # noqa: PLR0913 - one parameter per option
     if as_json:
         show_json(found)
     elif found:
-        show(saga_table(found, now()))
+        show(saga_table(found, datetime.now(UTC)))
     else:
         note("No sagas.")
 

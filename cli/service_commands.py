@@ -21,7 +21,9 @@ from participants.settings import ParticipantSettings
 
 def servers(
     directory: Directory = Path(NAME),
-    detach: Annotated[bool, typer.Option("--detach", help="Leave them running; whoever comes next adopts them.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Leave them running; whoever comes next adopts them.")
+    ] = False,
 ) -> None:
     """Run only MongoDB and Redis. Prints the variables by which services find them.
 
@@ -41,7 +43,9 @@ async def _until_stopped() -> None:
 
 
 def participant_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="inventory, payment, orders, or your own module:attribute.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="inventory, payment, orders, or your own module:attribute.")
+    ],
 ) -> None:
     """Run one participant, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
     settings = Settings.load()
@@ -49,3 +53,12 @@ def participant_command(
     participant = find_participant(name)
     note(f"Participant {participant.name} runs; Ctrl-C ends it.")
     uvloop.run(serve(build(participant, settings=ParticipantSettings())))
+
+
+def serve_command(
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")] = None,
+) -> None:
+    """Run the orchestrator alone, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
+    settings = Settings.load(**({} if port is None else {"http_port": port}))
+    configure(settings.log_level, settings.log_format)
+    raise NotImplementedError

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cli.data_directory import DataDirectory
 from cli.failure import Failure
@@ -55,8 +56,9 @@ class Supervisor:
         """
         keeping = asyncio.gather(*(self._keep(child) for child in self._children))
         told = asyncio.ensure_future(stopping.wait())
+        either: set[asyncio.Future[Any]] = {keeping, told}
         try:
-            await asyncio.wait({keeping, told}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if keeping.done():
                 keeping.result()
         finally:

@@ -55,8 +55,16 @@ class Totals:
         """What does not add up, in words."""
         return [
             *(f"{total.key}: ledger and balance differ" for total in [*self.stock, *self.money] if not total.adds_up),
-            *(f"{total.key}: stock and orders differ" for total in self.stock if total.moved != self.ordered[total.key]),
-            *(f"{total.key}: money and orders differ" for total in self.money if total.moved != self.charged[total.key]),
+            *(
+                f"{total.key}: stock and orders differ"
+                for total in self.stock
+                if total.moved != self.ordered[total.key]
+            ),
+            *(
+                f"{total.key}: money and orders differ"
+                for total in self.money
+                if total.moved != self.charged[total.key]
+            ),
         ]
 
     def table(self) -> Table:

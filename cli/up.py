@@ -36,7 +36,9 @@ _PORT_FREED_WITHIN_S = 15.0  #: after a supervisor was killed its children still
 def up(
     directory: Directory = Path(NAME),
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")] = None,
-    processes: Annotated[bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")] = False,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")
+    ] = False,
     participant: Annotated[
         list[str] | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="A participant of your own; may be repeated.")
     ] = None,

@@ -1,6 +1,7 @@
 """A saga of your own: book a courier, hand the parcel over.
 
-Load it with `SAGA_DEFINITIONS=sagas.order,examples.parcel`. Its participant is `courier.py`, which imports nothing of this project.
+Load it with `SAGA_DEFINITIONS=sagas.order,examples.parcel`. Its participant is `courier.py`, which imports nothing of
+this project.
 """
 
 from sagas import Command, Endpoint, Reply, Saga, SagaData, SagaInput, step, undo

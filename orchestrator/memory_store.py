@@ -1,5 +1,6 @@
 """The in-memory twin of the saga store, for tests and simulated failure runs. Same contract suite as MongoDB's."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -7,7 +8,7 @@ from datetime import datetime
 from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change
-from orchestrator.store import Query
+from orchestrator.store import InFlight, Query
 
 
 class MemorySagaStore:
@@ -65,6 +66,12 @@ class MemorySagaStore:
     async def count_active(self, limit: int) -> int:
         self._answer()
         return min(limit, sum(state.wake_at is not None for state in self.sagas.values()))
+
+    async def in_flight(self) -> Sequence[InFlight]:
+        self._answer()
+        states = [state for state in self.sagas.values() if not state.status.ended]
+        counts = Counter((state.saga, state.version, state.fingerprint) for state in states)
+        return [InFlight(*definition, count) for definition, count in counts.items()]
 
     async def ping(self) -> None:
         self._answer()

@@ -49,6 +49,16 @@ class Query:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """How many sagas that have not ended began with a definition."""
+
+    saga: str
+    version: int
+    fingerprint: str
+    count: int
+
+
 class SagaStore(Protocol):
     """Where sagas are kept. Every call raises `Unavailable` while the store is away."""
 
@@ -82,6 +92,10 @@ class SagaStore(Protocol):
 
     async def count_active(self, limit: int) -> int:
         """How many sagas have a timer set, counted up to `limit`."""
+        ...
+
+    async def in_flight(self) -> Sequence[InFlight]:
+        """The definitions that sagas which have not ended began with."""
         ...
 
     async def ping(self) -> None:
@@ -175,6 +189,19 @@ class MongoSagaStore:
         with translating():
             count = await self._sagas.count_documents({"wake_at": {"$exists": True}}, limit=limit, hint="wake_at")
         return int(count)
+
+    async def in_flight(self) -> Sequence[InFlight]:
+        not_ended = [status.value for status in Status if not status.ended]
+        definition = {"saga": "$saga", "version": "$version", "fingerprint": "$fingerprint"}
+        pipeline = [
+            {"$match": {"status": {"$in": not_ended}}},
+            {"$group": {"_id": definition, "count": {"$sum": 1}}},
+        ]
+        with translating():  # As a command: the drivers' `aggregate` differ.
+            answer = await self._sagas.database.command(
+                "aggregate", self._sagas.name, pipeline=pipeline, cursor={"batchSize": 1_000}
+            )
+        return [InFlight(**group["_id"], count=group["count"]) for group in answer["cursor"]["firstBatch"]]
 
     async def ping(self) -> None:
         await self._mongo.ping()

@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`: the status code is the contract. Both are open, so they name what is wrong, not where it is."""
+"""`/livez` and `/readyz`: the status code is the contract. Both are open: they name what is wrong, not where it is."""
 
 import asyncio
 from collections.abc import Awaitable

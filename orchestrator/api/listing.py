@@ -63,7 +63,8 @@ def read_cursor(cursor: str) -> Cursor:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         milliseconds, dot, saga_id = text.partition(".")
-        if not (dot and saga_id and milliseconds.isdecimal() and len(milliseconds) < 16 and int(milliseconds) <= _LATEST):
+        is_number = milliseconds.isdecimal() and len(milliseconds) < 16
+        if not (dot and saga_id and is_number and int(milliseconds) <= _LATEST):
             raise ValueError
     except (ValueError, binascii.Error):
         raise invalid("query", [Fault("/cursor", "is not the `next` of a page")]) from None

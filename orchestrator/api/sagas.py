@@ -122,7 +122,7 @@ class SagaRoutes:
         return _json({"items": [self._view(state) for state in page], "next": more}, 200)
 
     def _view(self, state: SagaState) -> Json:
-        return view(state, self._services.engine.definition(state))
+        return view(state, self._services.definition(state))
 
     def _shown(self, state: SagaState, status: int, extra: Mapping[str, str]) -> Response:
         return _json(self._view(state), status, {"ETag": etag(state), **extra})

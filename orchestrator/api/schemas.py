@@ -1,5 +1,6 @@
-"""What the OpenAPI document says of requests and answers. The answers themselves are made by view.py and problems.py;
-a test holds the two together.
+"""What the OpenAPI document says of requests and answers.
+
+The answers themselves are made by view.py and problems.py; a test holds the two together.
 """
 
 from datetime import datetime
@@ -208,5 +209,8 @@ LIVE: Route = {
 READY: Route = {
     "operation_id": "isReady",
     "summary": "Whether the service works",
-    "responses": {200: _shows(Ready, "It does."), **_problems(Kind.NOT_READY, Kind.INVALID_REQUEST, Kind.INTERNAL_ERROR)},
+    "responses": {
+        200: _shows(Ready, "It does."),
+        **_problems(Kind.NOT_READY, Kind.INVALID_REQUEST, Kind.INTERNAL_ERROR),
+    },
 }

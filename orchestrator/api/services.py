@@ -10,6 +10,7 @@ from orchestrator.api.guard import Limits
 from orchestrator.core.state import SagaState
 from orchestrator.engine import Engine
 from orchestrator.starting import Starter
+from sagas import Saga
 
 POLL_S = 1.0  #: how often a waiting request looks whether the saga has ended in another process
 
@@ -28,6 +29,11 @@ class Services:
     wait_max_s: float = 30.0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: set: nobody waits any longer
     not_ready: Callable[[], str | None] = lambda: None  #: why this process does not work yet, beyond its servers
+
+    def definition(self, state: SagaState) -> Saga | None:
+        """The very definition that the saga began with; None where it isn't known here."""
+        saga = self.engine.definitions.get(state.saga, state.version)
+        return saga if saga is not None and saga.fingerprint == state.fingerprint else None
 
     async def ended(self, state: SagaState, wait_s: float) -> SagaState:
         """The saga as it is when it has ended, or when the time is up. Raises `Unavailable`."""

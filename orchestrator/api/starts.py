@@ -1,4 +1,4 @@
-"""From a request to a saga to start: which saga, which id, and what makes two requests the same. Pure, but for new ids."""
+"""From a request to a saga to start: which saga, which id, and what makes two requests the same. Does no I/O."""
 
 import hashlib
 import json

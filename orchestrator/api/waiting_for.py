@@ -35,7 +35,8 @@ def _pending(state: SagaState, saga: Saga, pending: Pending) -> str:
 def _backing_off(state: SagaState, saga: Saga, pending: Pending) -> str:
     error = state.steps[saga.index(pending.step)].error
     reason = f" after '{error.code}'" if error else ""
-    return f"Waits{reason} until {_time(pending.sent_at)} to ask {pending.participant} again to {_asked(pending)} ({_attempt(pending)})."
+    until = f"Waits{reason} until {_time(pending.sent_at)}"
+    return f"{until} to ask {pending.participant} again to {_asked(pending)} ({_attempt(pending)})."
 
 
 def _otherwise(saga: Saga, pending: Pending) -> str:

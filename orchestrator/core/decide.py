@@ -153,13 +153,20 @@ def _rejected(turn: Turn, pending: Pending, reply: ReplyMessage) -> Decision:
             past_pivot = turn.index > turn.saga.pivot
             return conclude(get_stuck(turn) if past_pivot else compensate(turn, turn.index - 1))
         case Kind.COMPENSATION:
-            if turn.state.status is Status.STUCK:
-                return unchanged(turn.state)
-            return conclude(attempt_failed(turn, pending, fault, rejected=True))
+            return _undo_rejected(turn, pending, fault)
         case Kind.REVOKE:
             return conclude(_had_happened(turn, reply))
         case _:
             assert_never(pending.kind)
+
+
+def _undo_rejected(turn: Turn, pending: Pending, fault: Fault) -> Decision:
+    """A recorded rejection: a further try needs a new id, so it is remembered also while stuck, where none is made."""
+    if turn.state.status is not Status.STUCK:
+        return conclude(attempt_failed(turn, pending, fault, rejected=True))
+    if pending.rejected:
+        return unchanged(turn.state)
+    return conclude(turn.waiting(replace(pending, rejected=True)).noting("step-failed", fault=fault))
 
 
 def _had_happened(turn: Turn, reply: ReplyMessage) -> Turn:

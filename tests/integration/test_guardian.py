@@ -163,12 +163,12 @@ async def test_a_full_server_costs_no_reply(world: RedisWorld) -> None:
         return [Ack((Entry(replies, {"n": delivery.fields["n"]}),)) for delivery in deliveries]
 
     bus = await reading(world, handler)
-    await bus.publish(numbered(stream, 1, 2, 3))
+    await bus.publish(numbered(stream, "paid"))
     await eventually(lambda: bus.counts.unavailable > 1)
-    assert await world.pending(stream, "p") == 3
+    assert await world.pending(stream, "p") == 1
     await world.client.config_set("maxmemory", 0)
     await eventually(lambda: settled(world))
-    assert sorted(fields["n"] for fields in await world.fields(replies)) == ["1", "2", "3"]
+    assert await world.fields(replies) == [{"n": "paid"}]
 
 
 async def test_a_server_process_that_hangs_for_a_while_is_read_again_at_once(

@@ -8,16 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import pytest
 from pymongo import MongoClient
 
 START_TIMEOUT_S = 60.0
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -92,6 +95,18 @@ class System:
                 return True
             await asyncio.sleep(0.2)
         return False
+
+
+def say(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    """Tell a measured fact on the terminal, also where the test passes."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{words}\n")
+
+
+async def later(delay_s: float, strike: Callable[[], T]) -> T:
+    """Do something to the running system so many seconds into its load."""
+    await asyncio.sleep(delay_s)
+    return await asyncio.to_thread(strike)
 
 
 @contextmanager

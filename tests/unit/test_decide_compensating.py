@@ -59,7 +59,12 @@ def test_a_stuck_command_that_is_still_queued_is_not_sent_again() -> None:
 def test_failures_of_a_stuck_compensation_change_nothing() -> None:
     story = _stuck().after(300).woken().sent("undo")
     story.failed().nothing_changed()
-    story.rejected().nothing_changed()
+
+
+def test_a_rejection_of_a_stuck_compensation_is_remembered_once_so_that_a_retry_gets_a_new_id() -> None:
+    story = _stuck().rejected("closed").is_stuck().nothing_sent().told_events("step-failed")
+    story.rejected("closed").nothing_changed()
+    story.retried().sent("undo", attempt=3, id="s1/one/compensation/2").succeeded().is_compensated()
 
 
 def test_a_late_success_resumes_a_stuck_compensation() -> None:

@@ -2,59 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from support.clock import ManualClock
-from support.orders import ONE_PAIR, failure, success, succeeded
 
-from adapters.bus import Ack, Dead, Delivery, Entry
+from adapters.bus import Ack, Dead, Delivery
 from adapters.errors import Unavailable
-from adapters.memory_bus import MemoryBus
 from adapters.streams.envelope import encode_reply
-from adapters.streams.names import Streams
-from orchestrator.announcer import Announcer
 from orchestrator.core.state import CancelRequested, SagaState, Status
 from orchestrator.documents import Change
-from orchestrator.engine import Engine, Input, Start
+from orchestrator.engine import Input, Start
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.replies import ReplyHandler
 from orchestrator.sweeper import Sweeper
-from sagas import Definitions, Saga
+from sagas import Saga
 from sagas.order import order
-
-STREAMS = Streams()
-INVENTORY, PAYMENT = STREAMS.commands("inventory"), STREAMS.commands("payment")
-
-
-@dataclass
-class World:
-    """Engines on one store and one bus."""
-
-    clock: ManualClock = field(default_factory=ManualClock)
-    store: MemorySagaStore = field(default_factory=MemorySagaStore)
-
-    def __post_init__(self) -> None:
-        self.bus = MemoryBus(self.clock)
-        self.engine = self.another()
-        self.sweeper = Sweeper(self.engine, self.bus, STREAMS)
-
-    def another(self, *sagas: Saga) -> Engine:
-        return Engine(Definitions(sagas or [order]), self.store, Announcer(self.bus, STREAMS), self.clock)
-
-    async def start(self, *ids: str) -> None:
-        await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])
-
-    def state(self, saga_id: str) -> SagaState:
-        return self.store.sagas[saga_id]
-
-    def sent(self, stream: str) -> list[tuple[str, str]]:
-        return [(fields["id"], fields.get("attempt", "")) for fields in self.bus.server.entries(stream)]
-
-    def deliver_all(self, stream: str, group: str) -> None:
-        """As if the group had read everything that is on the stream."""
-        self.bus.server.groups[(stream, group)].delivered = len(self.bus.server.streams[stream])
+from support.engines import INVENTORY, PAYMENT, STREAMS, World
+from support.orders import ONE_PAIR, succeeded, success
 
 
 @pytest.fixture
@@ -132,7 +97,7 @@ async def test_a_redelivered_reply_sends_again_what_its_transition_had_caused(wo
 
 
 async def test_a_decision_from_a_stale_cache_that_changes_nothing_is_taken_again(world: World) -> None:
-    """Both engines have the saga in their caches; the reply to the second command reaches the one with the old state."""
+    """Both engines have it in their caches; the second reply reaches the one with the old state."""
     other = world.another()
     await world.start("a")
     state = world.state("a")
@@ -232,69 +197,6 @@ def replace_version(saga: Saga) -> Saga:
 def _wake_at(state: SagaState) -> datetime:
     assert state.wake_at is not None
     return state.wake_at
-
-
-async def test_silence_counts_only_for_an_engine_that_listened_all_the_while(world: World) -> None:
-    await world.start("a")
-    world.deliver_all(INVENTORY, "inventory")
-    world.clock.advance(31)
-    late = Sweeper(world.engine, world.bus, STREAMS)
-    await late.sweep()
-    assert world.state("a").pending[0].attempt == 1
-    world.deliver_all(INVENTORY, "inventory")
-    world.clock.advance(31)
-    await late.sweep()
-    assert world.state("a").pending[0].attempt == 2
-
-
-async def test_an_outage_of_the_bus_counts_nothing(world: World) -> None:
-    await world.start("a")
-    world.bus.server.down = True
-    world.clock.advance(60)
-    with pytest.raises(Unavailable):
-        await world.sweeper.sweep()
-    world.bus.server.down = False
-    await world.sweeper.sweep()
-    assert world.state("a").pending[0].attempt == 1
-    assert world.sent(INVENTORY)[-1] == ("a/reserve-stock/action", "1")
-
-
-async def test_a_command_still_in_its_stream_is_neither_sent_again_nor_counted(world: World) -> None:
-    await world.start("a")
-    for _ in range(5):
-        world.clock.advance(31)
-        await world.sweeper.sweep()
-    assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
-    assert world.state("a").pending[0].attempt == 1
-
-
-async def test_a_reply_that_waits_in_our_own_stream_is_no_silence(world: World) -> None:
-    await world.start("a")
-    world.deliver_all(INVENTORY, "inventory")
-    world.clock.advance(29)
-    await world.bus.publish([Entry(STREAMS.replies, encode_reply(success(world.state("a")).reply))])
-    world.clock.advance(5)
-    await world.sweeper.sweep()
-    assert world.state("a").pending[0].attempt == 1
-
-
-async def test_everything_in_flight_is_sent_again_when_replies_were_lost(world: World) -> None:
-    await world.start("a", "b", "c")
-    await world.engine.apply([Input("c", success(world.state("c")))])
-    assert await world.engine.resend(None, page=2) == 3
-    assert len(world.sent(INVENTORY)) == 3 + 2
-    assert len(world.sent(PAYMENT)) == 1 + 1
-    assert await world.engine.resend("payment") == 1
-
-
-async def test_a_retry_is_held_back_until_its_time_and_then_sent(world: World) -> None:
-    await world.start("a")
-    await world.engine.apply([Input("a", failure(world.state("a")))])
-    assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
-    world.deliver_all(INVENTORY, "inventory")
-    world.clock.time = world.state("a").pending[0].sent_at
-    await world.sweeper.sweep()
-    assert world.sent(INVENTORY)[-1] == ("a/reserve-stock/action", "2")
 
 
 async def test_who_waits_for_a_saga_is_told_its_end_at_once(world: World) -> None:

@@ -119,6 +119,16 @@ def test_after_a_merge_function_a_field_may_be_filled() -> None:
     assert problems(lambda: order(charge(undo=None), reserve(merge=lambda d, r: {"amount": r.amount})))
 
 
+def test_a_merge_function_does_not_make_an_optional_input_certain() -> None:
+    class Ask(Command):
+        note: str
+
+    merged = reserve(merge=lambda d, r: {"amount": r.amount})
+    assert problems(lambda: order(merged, ask(Ask))) == [
+        "order/ask: Ask.note wants str, but Order.note is str | None (from input)"
+    ]
+
+
 def test_a_compensation_cannot_use_its_own_steps_reply() -> None:
     assert problems(lambda: order(reserve(), charge(undo=undo(REFUND)))) == [
         "order/charge undo: Refund.payment_id wants str, but Order.payment_id comes from this step's own reply, "

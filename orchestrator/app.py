@@ -1,0 +1,259 @@
+"""The orchestrator's composition root: the one place here that makes connections, the machine's clock and randomness.
+
+python -m orchestrator.app
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from random import SystemRandom
+from typing import Any
+
+import structlog
+import uuid_utils
+from fastapi import FastAPI
+
+from adapters.bus import Subscription
+from adapters.clock import Clock, SystemClock
+from adapters.errors import Unavailable
+from adapters.mongo import Mongo
+from adapters.streams.names import ORCHESTRATOR_GROUP
+from adapters.streams.redis_bus import RedisBus
+from adapters.streams.settings import StreamSettings
+from orchestrator import logs
+from orchestrator.admission import Admission
+from orchestrator.announcer import Announcer
+from orchestrator.api.application import create_application
+from orchestrator.api.guard import Limits
+from orchestrator.api.services import Services
+from orchestrator.dead_letters import DeadLetters
+from orchestrator.engine import Engine
+from orchestrator.in_flight import ChangedDefinition, check_in_flight
+from orchestrator.replies import ReplyHandler
+from orchestrator.serving import HttpServer
+from orchestrator.settings import InvalidSettings, Settings
+from orchestrator.starting import Starter
+from orchestrator.store import MongoSagaStore
+from orchestrator.sweeper import Sweeper
+from sagas import Definitions
+
+log = structlog.get_logger(__name__)
+
+RETRY_PREPARING_S = 1.0
+
+
+class Orchestrator:
+    """Everything of one orchestrator process but its HTTP server. Make it inside a running event loop, once.
+
+    `app` is the HTTP application, for any ASGI server. `stop` ends what `start` began; then it is not used again.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, stream: StreamSettings | None = None) -> None:
+        """Connect to nothing yet. Raises `InvalidDefinition` where the sagas can't be loaded."""
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        definitions = Definitions.load(settings.definitions)
+        rng = SystemRandom()
+        self.mongo = Mongo.connect(settings.mongo_url, app_name="saga-orchestrator")
+        self.store = MongoSagaStore(self.mongo, settings.database, rng)
+        self.dead_letters = DeadLetters(self.mongo, settings.database, self.clock)
+        self.bus = RedisBus(
+            settings.redis_url,
+            clock=self.clock,
+            rng=rng,
+            prefix=settings.stream_prefix,
+            settings=stream or StreamSettings(max_records=settings.reply_batch),
+            on_dead=self.dead_letters,
+        )
+        announcer = Announcer(self.bus, self.bus.streams)
+        self.engine = Engine(definitions, self.store, announcer, self.clock, cache_limit=settings.cache_limit)
+        self._wire()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._prepared = False
+
+    def _wire(self) -> None:
+        """What the engine is fed by."""
+        settings = self.settings
+        self.starter = Starter(self.engine, batch=settings.start_batch, limit=settings.max_starting)
+        self.admission = Admission(self.store, self.clock, limit=settings.max_active)
+        self.sweeper = Sweeper(
+            self.engine, self.bus, self.bus.streams, batch=settings.sweep_batch, every_s=settings.sweep_every_s
+        )
+        self.bus.subscribe(
+            Subscription(self.bus.streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine), self._send_again)
+        )
+        self.services = Services(
+            engine=self.engine,
+            bus=self.bus,
+            starter=self.starter,
+            admission=self.admission,
+            new_id=_uuid7,
+            limits=Limits(settings.max_body_bytes, settings.body_timeout_s, settings.max_requests),
+            max_batch=settings.max_batch,
+            wait_max_s=settings.wait_max_s,
+            not_ready=self._not_ready,
+        )
+        self.app: FastAPI = create_application(self.services)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Begin to work. Never fails because a server is away: it keeps trying, and recovers by itself.
+
+        Raises `ChangedDefinition` if the definitions don't fit the sagas in flight. Where MongoDB only answers later,
+        `failed` gets that error.
+        """
+        try:
+            await self._prepare()
+        except Unavailable as error:
+            log.warning("waiting-for-mongodb", reason=str(error))
+            self._run(self._prepare_later())
+
+    async def stop(self, within_s: float | None = None) -> None:
+        """Refuse new sagas, finish what is in hand, close every connection; in the given time."""
+        self.services.stopping.set()
+        try:
+            async with asyncio.timeout(self.settings.shutdown_timeout_s if within_s is None else within_s):
+                await self.starter.stop()
+                await self._cancel_tasks()
+                await self.bus.stop()
+        except TimeoutError:
+            log.warning("stopped-in-a-hurry", reason="what was in hand did not end in time; others will take it over")
+        finally:
+            await self._cancel_tasks()
+            self.failed.cancel()
+            await self.mongo.close()
+
+    async def _prepare(self) -> None:
+        """Nothing is received or sent before it is known that the definitions fit."""
+        await self.store.prepare()
+        await self.dead_letters.prepare()
+        await check_in_flight(self.store, self.engine.definitions)
+        await self.bus.start()
+        self._run(self.sweeper.run())
+        self._run(self.admission.run())
+        self._prepared = True
+        log.info("orchestrator-started", sagas=list(self.engine.definitions.names))
+
+    async def _prepare_later(self) -> None:
+        while True:
+            await self.clock.sleep(RETRY_PREPARING_S)
+            try:
+                return await self._prepare()
+            except Unavailable:
+                continue
+            except Exception as error:  # noqa: BLE001 - whoever runs this process must hear of it
+                self.failed.set_exception(error)
+                return None
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _send_again(self, _stream: str) -> None:
+        """The group of the replies was lost, and with it maybe every command: nothing that is awaited may stay lost."""
+        count = await self.engine.resend(None)
+        log.warning("sent-again", sagas=count, reason="Redis has lost its streams")
+
+    def _not_ready(self) -> str | None:
+        if self.services.stopping.is_set():
+            return "stopping"
+        return None if self._prepared else "waiting for MongoDB to begin"
+
+
+def _uuid7() -> str:
+    return str(uuid_utils.uuid7())
+
+
+async def serve(
+    settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
+) -> None:
+    """Run an orchestrator with its HTTP server until SIGTERM, SIGINT or `stop`; returns when all has ended in order.
+
+    `ready` is called with the URL once HTTP answers. Raises `InvalidDefinition`, `ChangedDefinition`, and `OSError`
+    where the port is taken.
+    """
+    stop = stop or asyncio.Event()
+    orchestrator = Orchestrator(settings)
+    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port)
+    loop = asyncio.get_running_loop()
+    with _signals(stop):
+        try:
+            await orchestrator.start()
+            orchestrator.failed.add_done_callback(lambda _: stop.set())
+            await _serve_http(orchestrator, server, ready, stop)
+        finally:
+            server.close()
+            begun = loop.time()
+            failed = orchestrator.failed
+            await orchestrator.stop(settings.shutdown_timeout_s / 2)
+            log.info("orchestrator-stopped", after_s=round(loop.time() - begun, 1))
+    if failed.done() and not failed.cancelled():
+        failed.result()
+
+
+async def _serve_http(
+    orchestrator: Orchestrator, server: HttpServer, ready: Callable[[str], None] | None, stop: asyncio.Event
+) -> None:
+    def answering() -> None:
+        log.info("http-started", url=server.url)
+        if ready is not None:
+            ready(server.url)
+
+    async def hurry() -> None:
+        await stop.wait()
+        orchestrator.services.stopping.set()  # Requests that wait for a saga's end are answered now.
+
+    hurrying = asyncio.create_task(hurry())
+    try:
+        await server.run(stop, answering, orchestrator.settings.shutdown_timeout_s / 2)
+    finally:
+        hurrying.cancel()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Any:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run`, on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+def main() -> int:
+    """Serve with the settings of the environment; 2 where these can't work."""
+    try:
+        settings = Settings.load()
+    except InvalidSettings as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        run(serve(settings))
+    except (ChangedDefinition, ValueError, OSError) as error:
+        log.error("not-started", reason=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
