@@ -9,8 +9,12 @@ from adapters.errors import Unavailable
 from adapters.servers import ServerFailed, ServerMissing
 from cli.failure import Exit, Failure
 from cli.terminal import note
+from orchestrator.in_flight import ChangedDefinition
 from orchestrator.settings import InvalidSettings
 from sagas import InvalidDefinition
+
+#: Errors whose own words say what to do.
+_EXPECTED = (ServerMissing, ServerFailed, InvalidDefinition, ChangedDefinition, InvalidSettings)
 
 
 class Commands(TyperGroup):
@@ -22,7 +26,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except Failure as failure:
             _end(str(failure), failure.code)
-        except (ServerMissing, ServerFailed, InvalidDefinition, InvalidSettings) as error:
+        except _EXPECTED as error:
             _end(str(error), Exit.OTHER)
         except Unavailable as error:
             _end(f"{error}. Is the database up? `saga up` and `saga servers` start one.", Exit.OTHER)

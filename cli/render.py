@@ -30,7 +30,8 @@ def saga_tree(saga: Json) -> Tree:
     tree = Tree(_headline(saga), guide_style="dim")
     for step in saga["steps"]:
         tree.add(_step(step))
-    if failure := saga.get("failure"):
+    failure = saga.get("failure")
+    if failure and not _shown_by_its_step(saga, failure):
         tree.add(Text(f"because {fault_words(failure)}", "red"))
     if waiting := saga.get("waiting_for"):
         tree.add(Text(waiting, "cyan"))
@@ -78,7 +79,8 @@ def age(span: timedelta) -> str:
 
 def took(saga_or_step: Json) -> str:
     """How long it took, where it has ended."""
-    begun, ended = saga_or_step.get("started_at") or saga_or_step.get("created_at"), saga_or_step.get("ended_at")
+    begun = saga_or_step.get("started_at") or saga_or_step.get("created_at")
+    ended = saga_or_step.get("ended_at")
     if not begun or not ended:
         return ""
     span_ms = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)) / timedelta(milliseconds=1)
@@ -91,13 +93,21 @@ def _headline(saga: Json) -> Text:
     )
 
 
+def _shown_by_its_step(saga: Json, failure: Json) -> bool:
+    errors = {step["name"]: step.get("error") for step in saga["steps"]}
+    error = errors.get(failure.get("step"))
+    return error is not None and error["code"] == failure["code"]
+
+
 def _step(step: Json) -> Text:
     mark, style = MARKS.get(step["status"], ("·", ""))
-    line = Text.assemble((f"{mark} ", style), f"{step['name']:<18} ", (f"{step['status']:<12}", style))
+    line = Text.assemble(
+        (f"{mark} ", style), f"{step['name']:<18} ", (f"{step['status']:<12}", style), f" {took(step):>9}"
+    )
     if step.get("attempts", 0) > 1:
-        line.append(f" attempt {step['attempts']}")
+        line.append(f"  attempt {step['attempts']}")
     if error := step.get("error"):
-        line.append(f" {error['code']}{_detail(error)}", "red")
+        line.append(f"  {error['code']}{_detail(error)}", "red")
     line.rstrip()
     return line
 

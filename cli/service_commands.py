@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+import orchestrator.app
 from cli.arguments import Directory
 from cli.data_directory import NAME, DataDirectory
 from cli.databases import databases
@@ -61,4 +62,4 @@ def serve_command(
     """Run the orchestrator alone, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
     settings = Settings.load(**({} if port is None else {"http_port": port}))
     configure(settings.log_level, settings.log_format)
-    raise NotImplementedError
+    uvloop.run(orchestrator.app.serve(settings, ready=lambda url: note(f"The orchestrator answers at {url}.")))

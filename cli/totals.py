@@ -74,7 +74,7 @@ class Totals:
             table.add_column(column, justify="left" if column in ("", "key") else "right", no_wrap=True)
         table.add_column("", no_wrap=True)
         for total in self.stock:
-            _line(table, "stock", total, self.ordered[total.key], str)
+            _line(table, "stock", total, self.ordered[total.key], "{:,}".format)
         for total in self.money:
             _line(table, "money", total, self.charged[total.key], in_units)
         return table

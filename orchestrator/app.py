@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from random import SystemRandom
 from typing import Any
 
@@ -157,6 +157,7 @@ class Orchestrator:
 
     async def _send_again(self, _stream: str) -> None:
         """The group of the replies was lost, and with it maybe every command: nothing that is awaited may stay lost."""
+        self.sweeper.interrupted()
         count = await self.engine.resend(None)
         log.warning("sent-again", sagas=count, reason="Redis has lost its streams")
 
@@ -217,7 +218,7 @@ async def _serve_http(
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Any:
+def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
     for number in numbers:

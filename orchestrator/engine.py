@@ -167,8 +167,11 @@ class Engine:
         """Decide one input; whether that decision stands. `states` goes on with what was decided."""
         given = batch.inputs[index]
         state = states.get(given.saga_id)
-        saga = self.definition(state) if state is not None else None
-        if state is None or saga is None:
+        if state is None:
+            log.warning("saga-unknown", saga_id=given.saga_id)
+            return True
+        saga = self.definition(state)
+        if saga is None:
             return True
         decision = decide(saga, state, given.message, now)
         if decision.transition is None and given.saga_id in batch.stale and given.saga_id not in batch.changes:
@@ -214,12 +217,13 @@ class Engine:
 
     async def resend(self, participant: str | None, page: int = 500) -> int:
         """Announce once more what every saga in flight awaits from the participant (None: from any); how many."""
-        count, last = 0, ""
+        count = 0
+        last: SagaState | None = None
         while states := await self.store.awaiting(participant, last, page):
             now = self.clock.now()
             pairs = [(self.definition(state), state) for state in states]
             await self._announcer.announce(repeat(saga, state, now) for saga, state in pairs if saga is not None)
-            count, last = count + len(states), states[-1].id
+            count, last = count + len(states), states[-1]
         return count
 
 

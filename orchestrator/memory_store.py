@@ -53,10 +53,11 @@ class MemorySagaStore:
         due = [(state.wake_at, state.id) for state in self.sagas.values() if state.wake_at and state.wake_at <= now]
         return [self.sagas[saga_id] for _, saga_id in sorted(due)[:limit]]
 
-    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
+    async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
         self._answer()
-        found = [state for state in self.sagas.values() if state.id > after_id and _awaits(state, participant)]
-        return sorted(found, key=lambda state: state.id)[:limit]
+        found = [state for state in self.sagas.values() if _awaits(state, participant)]
+        behind = [state for state in found if after is None or _by_wake_up(state) > _by_wake_up(after)]
+        return sorted(behind, key=_by_wake_up)[:limit]
 
     async def page(self, query: Query) -> list[SagaState]:
         self._answer()
@@ -85,6 +86,11 @@ def _keeping_earlier_wake_up(there: SagaState, after: SagaState) -> SagaState:
     if after.wake_at is None or there.wake_at is None:
         return after
     return replace(after, wake_at=min(after.wake_at, there.wake_at))
+
+
+def _by_wake_up(state: SagaState) -> tuple[datetime, str]:
+    assert state.wake_at is not None, "only sagas with a timer are asked for"
+    return state.wake_at, state.id
 
 
 def _awaits(state: SagaState, participant: str | None) -> bool:

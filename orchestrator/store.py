@@ -7,10 +7,12 @@ never decides anything about a saga.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from adapters.errors import Conflict
+import structlog
+
+from adapters.errors import Conflict, Unavailable
 from adapters.mongo import (
     ASCENDING,
     DESCENDING,
@@ -34,7 +36,12 @@ from orchestrator.documents import (
     to_update,
 )
 
+log = structlog.get_logger(__name__)
+
 NEWEST_ENTRY = {"history": {"$slice": -1}}
+NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
+BY_WAKE_UP = [("wake_at", ASCENDING), ("_id", ASCENDING)]
+UNREADABLE_PAUSE = timedelta(minutes=5)  #: when the timer of a document that is no saga is looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,11 @@ class SagaStore(Protocol):
         """Sagas whose wake-up time has come, the longest overdue first."""
         ...
 
-    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
-        """Sagas with a pending command for the participant (None: for any), by id, behind `after_id`."""
+    async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
+        """Sagas with a pending command for the participant (None: for any), by wake-up time and id, behind `after`.
+
+        One whose wake-up moves meanwhile may be missed: whoever moved it has just sent its command.
+        """
         ...
 
     async def page(self, query: Query) -> list[SagaState]:
@@ -113,15 +123,12 @@ class MongoSagaStore:
 
     async def prepare(self) -> None:
         """Make the indexes. None holds a field that changes with each transition: that would triple a write's cost."""
-        newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
         await ensure_indexes(
             self._sagas,
             [
-                IndexModel(newest_first, name="newest"),
-                IndexModel([("status", ASCENDING), *newest_first], name="status_newest"),
-                IndexModel(
-                    [("wake_at", ASCENDING)], name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}
-                ),
+                IndexModel(NEWEST_FIRST, name="newest"),
+                IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="status_newest"),
+                IndexModel(BY_WAKE_UP, name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}),
             ],
         )
 
@@ -156,8 +163,11 @@ class MongoSagaStore:
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:
         """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""
         token = f"{self._rng.getrandbits(64):016x}"
-        with translating():
-            result = await self._sagas.bulk_write([_update(change, token) for change in changes], ordered=False)
+        try:
+            with translating():
+                result = await self._sagas.bulk_write([_update(change, token) for change in changes], ordered=False)
+        except Conflict as conflict:
+            raise Unavailable("MongoDB did not say which sagas were saved") from conflict
         ids = [change.after.id for change in changes]
         if result.matched_count == len(changes):
             return set(ids)
@@ -173,17 +183,26 @@ class MongoSagaStore:
             await self._sagas.bulk_write(updates, ordered=False)
 
     async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        return await self._find({"wake_at": {"$lte": now}}, limit=limit, sort=[("wake_at", ASCENDING)])
+        found = await self._documents({"wake_at": {"$lte": now}}, limit=limit, sort=BY_WAKE_UP)
+        states = _readable(found)
+        if len(states) < len(found):  # A document that somebody broke must not stand before all other timers.
+            broken = [document["_id"] for document in found if document["_id"] not in {state.id for state in states}]
+            with translating():
+                later = {"$set": {"wake_at": now + UNREADABLE_PAUSE}}
+                await self._sagas.update_many({"_id": {"$in": broken}}, later)
+        return states
 
-    async def awaiting(self, participant: str | None, after_id: str, limit: int) -> list[SagaState]:
-        query: Document = {"wake_at": {"$exists": True}, "_id": {"$gt": after_id}, "pending.0": {"$exists": True}}
+    async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
+        query: Document = {"wake_at": {"$exists": True}, "pending.0": {"$exists": True}}
         if participant is not None:
             query["pending.participant"] = participant
-        return await self._find(query, limit=limit, sort=[("_id", ASCENDING)])
+        if after is not None:
+            later = {"wake_at": {"$gt": after.wake_at}}
+            query["$or"] = [later, {"wake_at": after.wake_at, "_id": {"$gt": after.id}}]
+        return await self._find(query, limit=limit, sort=BY_WAKE_UP, hint="wake_at")
 
     async def page(self, query: Query) -> list[SagaState]:
-        newest_first = [("created_at", DESCENDING), ("_id", DESCENDING)]
-        return await self._find(_filter(query), limit=query.limit, sort=newest_first)
+        return await self._find(_filter(query), limit=query.limit, sort=NEWEST_FIRST)
 
     async def count_active(self, limit: int) -> int:
         with translating():
@@ -207,8 +226,21 @@ class MongoSagaStore:
         await self._mongo.ping()
 
     async def _find(self, query: Document, *, limit: int, **options: Any) -> list[SagaState]:
-        documents = await find(self._sagas, query, limit=limit, projection=NEWEST_ENTRY, **options)
-        return [from_document(document) for document in documents]
+        return _readable(await self._documents(query, limit=limit, **options))
+
+    async def _documents(self, query: Document, *, limit: int, **options: Any) -> list[Document]:
+        return await find(self._sagas, query, limit=limit, projection=NEWEST_ENTRY, **options)
+
+
+def _readable(documents: Sequence[Document]) -> list[SagaState]:
+    """The states of those documents that are sagas. One that somebody has broken by hand must not stop the others."""
+    states = []
+    for document in documents:
+        try:
+            states.append(from_document(document))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            log.error("saga-unreadable", saga_id=str(document["_id"]), error=f"{type(error).__name__}: {error}")
+    return states
 
 
 def _update(change: Change, token: str | None = None) -> UpdateOne:

@@ -11,7 +11,6 @@ three small loops run per subscription, and none of them ever ends by an error o
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -43,7 +42,7 @@ class Guardian:
         self._doubtful = True  # Redis was away: the reader may be asleep for 5 s, or its group gone
         self._heal_owed = False
         self._trouble = "not started"
-        self._next_upkeep: datetime | None = None
+        self._steps_to_upkeep = 0
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -81,6 +80,7 @@ class Guardian:
                 await step()
             except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
                 log.warning("guardian_step_failed", stream=self._stream, step=step.__name__, error=repr(error))
+                self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
                 await backoff.pause()
@@ -145,10 +145,10 @@ class Guardian:
         if not self._had_group:
             return
         await self._takeover.step()
-        now = self._shared.clock.now()
-        if self._next_upkeep is None or now >= self._next_upkeep:
-            self._next_upkeep = now + timedelta(seconds=self._shared.settings.trim_every_s)
+        if self._steps_to_upkeep <= 0:
             await self._upkeep()
+            self._steps_to_upkeep = int(self._shared.settings.trim_every_s / self._shared.settings.tend_every_s)
+        self._steps_to_upkeep -= 1
 
     async def _upkeep(self) -> None:
         shared, stream, group = self._shared, self._stream, self._group

@@ -5,6 +5,7 @@ program in another language), and a live one that lost an answer on the way, are
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from adapters.bus import Subscription
@@ -22,6 +23,16 @@ class Takeover:
         self._shared = shared
         self._stream, self._group = subscription.stream, subscription.group
         self._consumer = consumer
+        self.distrust_heartbeats()
+
+    def distrust_heartbeats(self) -> None:
+        """Redis was away, full, or unknown until now: for a while a heartbeat that is missing says nothing.
+
+        Else every consumer would take the others for dead at the end of an outage.
+        """
+        settings = self._shared.settings
+        # In steps, not by the clock: a clock that is set back would stop the take-over for as long.
+        self._distrusted_steps = ceil(settings.heartbeat_ms / 1_000 / settings.tend_every_s)
 
     async def step(self) -> None:
         """Raises `Unavailable` when Redis is away."""
@@ -29,8 +40,11 @@ class Takeover:
         # Half the pace of tending: our own entry that was tried a moment ago waits for the next step.
         own_idle_ms = min(settings.claim_idle_ms, int(settings.tend_every_s * 500))
         await self._consumer.claim([i for i in self._consumer.left if i not in self._consumer.in_hand], own_idle_ms)
-        for name in await self._dead_consumers():
-            await self._claim_pages(settings.claim_idle_ms, consumer=name)
+        if self._distrusted_steps:
+            self._distrusted_steps -= 1
+        else:
+            for name in await self._dead_consumers():
+                await self._claim_pages(settings.claim_idle_ms, consumer=name)
         await self._claim_pages(int(settings.idle_takeover_s * 1_000), idle=True)
 
     async def _dead_consumers(self) -> Sequence[Any]:

@@ -136,17 +136,17 @@ async def test_an_ended_saga_is_never_due_and_awaits_nothing(store: SagaStore) -
     assert state.status is Status.COMPLETED
     assert await store.load(["a"]) == {"a": state}
     assert await store.due(NOW + timedelta(days=9), 10) == []
-    assert await store.awaiting(None, "", 10) == []
+    assert await store.awaiting(None, None, 10) == []
     assert await store.count_active(10) == 0
 
 
 async def test_sagas_in_flight_are_found_by_the_participant_they_await(store: SagaStore) -> None:
-    a, _, _ = await given(store, "a", "b", "c")
+    a, b, _ = await given(store, "a", "b", "c")
     await store.save([change(a, succeeded(a, NOW))])
-    assert [state.id for state in await store.awaiting("inventory", "", 10)] == ["b", "c"]
-    assert [state.id for state in await store.awaiting("inventory", "b", 10)] == ["c"]
-    assert [state.id for state in await store.awaiting("payment", "", 10)] == ["a"]
-    assert [state.id for state in await store.awaiting(None, "", 2)] == ["a", "b"]
+    assert [state.id for state in await store.awaiting("inventory", None, 10)] == ["b", "c"]
+    assert [state.id for state in await store.awaiting("inventory", b, 10)] == ["c"]
+    assert [state.id for state in await store.awaiting("payment", None, 10)] == ["a"]
+    assert [state.id for state in await store.awaiting(None, None, 2)] == ["a", "b"]
     assert await store.count_active(2) == 2
 
 
@@ -203,6 +203,15 @@ async def test_the_history_keeps_the_newest_entries(documents: tuple[MongoSagaSt
     entries = (await collection.find_one({"_id": "a"}))["history"]
     assert len(entries) == HISTORY_LIMIT
     assert entries[-1]["revision"] == HISTORY_LIMIT + 11
+
+
+async def test_a_document_that_somebody_broke_stops_no_other_timer(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    await given(store, "a", "b")
+    await collection.update_one({"_id": "a"}, {"$unset": {"steps": ""}})
+    later = NOW + timedelta(seconds=60)
+    assert [state.id for state in await store.due(later, 1) + await store.due(later, 1)] == ["b"]
+    assert await store.load(["a"]) == {}
 
 
 async def test_no_transition_of_a_running_saga_touches_an_index(documents: tuple[MongoSagaStore, Any]) -> None:

@@ -26,7 +26,7 @@ class Found:
 
 
 def explore(scene: Scene, most: int = 2_000_000) -> Found:
-    """Every state that can be reached."""
+    """Every state that can be reached, and, unless replies may be garbled, whether each can still come to an end."""
     scenery = Scenery(scene)
     first = scenery.first()
     came_from: dict[World, tuple[World, str] | None] = {first: None}
@@ -45,7 +45,7 @@ def explore(scene: Scene, most: int = 2_000_000) -> Found:
                 depth[after], came_from[after], before[after] = depth[world] + 1, (world, label), []
                 queue.append(after)
             before[after].append(world)
-    hopeless = _without_an_end(scenery, before)
+    hopeless = set() if scene.garbles else _without_an_end(scenery, before)
     if hopeless:
         nearest = min(hopeless, key=depth.__getitem__)
         problem = f"no end can be reached any more: {_shown(scenery.sagas[nearest.saga])}"

@@ -72,6 +72,7 @@ class Scene:
     requests: int = 0  #: how often an operator may interfere
     cancels: bool = True
     rejects: bool = True  #: whether participants may say no
+    garbles: bool = False  #: whether a success may bring a reply that cannot be merged
     rejects_undo: bool = False  #: whether they may say no to a compensation, and remember it: foreign ones
 
 
@@ -143,7 +144,8 @@ class Scenery:
             yield f"{pending.command_id} is not answered in time", Woken(LONG_AGO)
             for number in world.replies:
                 reply = self.replies[number]
-                yield f"the engine gets {reply.command_id} {reply.outcome}", Replied(reply)
+                garbled = ", garbled" if "?" in reply.data.values() else ""
+                yield f"the engine gets {reply.command_id} {reply.outcome}{garbled}", Replied(reply)
         if state.deadline_at and state.status is Status.RUNNING:
             yield "the saga's own deadline passes", Woken(NEVER)
         if self.scene.cancels:
@@ -198,9 +200,9 @@ class Scenery:
                 f"{command.id} meets {type(verdict).__name__}", protocol.settle(command, verdict, START, EXPIRY), 0, 0
             )
             return
-        reply = {command.step: 1} if isinstance(verdict, Run) else {}
-        done = protocol.finish(command, verdict, Answer(Outcome.SUCCEEDED, reply), START, EXPIRY)
-        yield Did(f"{command.id} is done", done, int(isinstance(verdict, Run)), int(isinstance(verdict, Undo)))
+        for value in (1, "?") if self.scene.garbles and isinstance(verdict, Run) else (1,):
+            done = protocol.finish(command, verdict, Answer(Outcome.SUCCEEDED, {command.step: value}), START, EXPIRY)
+            yield Did(f"{command.id} is done", done, int(isinstance(verdict, Run)), int(isinstance(verdict, Undo)))
         if isinstance(verdict, Run) and self.scene.rejects:
             no = protocol.finish(command, verdict, Answer.no(Outcome.REJECTED, "no"), START, EXPIRY)
             yield Did(f"{command.id} is rejected", no, 0, 0)
@@ -238,10 +240,10 @@ class Scenery:
         return self._number(self.commands, ("command", command.id, command.undoes), command)
 
     def _reply_number(self, reply: ReplyMessage) -> int:
-        return self._number(self.replies, ("reply", reply.command_id, reply.outcome), reply)
+        return self._number(self.replies, ("reply", reply.command_id, reply.outcome, str(reply.data)), reply)
 
     def _row_number(self, row: Row) -> int:
-        return self._number(self.rows, ("row", row.id, row.outcome, row.tombstone, row.undone_by), row)
+        return self._number(self.rows, ("row", row.id, row.outcome, row.tombstone, row.undone_by, str(row.reply)), row)
 
     def _number(self, known: list, key: object, value: object) -> int:  # type: ignore[type-arg]
         number = self._numbers.setdefault(key, len(known))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,3 +288,10 @@ def test_every_command_survives_the_wire(command: CommandMessage) -> None:
 )
 def test_every_reply_survives_the_wire(reply: ReplyMessage) -> None:
     assert decode_reply(encode_reply(reply)) == reply
+
+
+def test_every_field_on_the_wire_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "wire-protocol.md").read_text()
+    reply = ReplyMessage("s1/a/action", Outcome.FAILED, {}, attempt=1, time=NOON, traceparent=TRACE)
+    for field in {**encode_command(COMPENSATION), **encode_reply(reply)}:
+        assert f"| `{field}` |" in page or f"| **`{field}`** |" in page, field
