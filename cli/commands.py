@@ -14,7 +14,7 @@ from orchestrator.settings import InvalidSettings
 from sagas import InvalidDefinition
 
 #: Errors whose own words say what to do.
-_EXPECTED = (ServerMissing, ServerFailed, InvalidDefinition, ChangedDefinition, InvalidSettings)
+_EXPECTED = (ServerMissing, ServerFailed, InvalidDefinition, ChangedDefinition)
 
 
 class Commands(TyperGroup):
@@ -28,6 +28,8 @@ class Commands(TyperGroup):
             _end(str(failure), failure.code)
         except _EXPECTED as error:
             _end(str(error), Exit.OTHER)
+        except InvalidSettings as error:
+            _end(str(error), Exit.USAGE)
         except Unavailable as error:
             _end(f"{error}. Is the database up? `saga up` and `saga servers` start one.", Exit.OTHER)
         except BrokenPipeError:

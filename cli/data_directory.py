@@ -24,11 +24,11 @@ class DataDirectory:
         self.path = path
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One user of the databases at a time; the lock goes with the process, however that ends."""
+    def locked(self, what: str) -> Iterator[None]:
+        """One process at a time has `what` of this directory; the lock goes with the process, however that ends."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / "lock").open("w")
+            file = (self.path / f"{what}.lock").open("w")
         except OSError as error:
             raise Failure(f"Can't write to {self.path}: {error.strerror}. Choose another place with --dir.") from error
         with file:
@@ -36,7 +36,8 @@ class DataDirectory:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Failure(
-                    f"Another `saga` uses {self.path} already{self._where()}. End it first, or choose another --dir."
+                    f"Another `saga` uses the {what} of {self.path} already{self._where()}. "
+                    "End it first, or choose another --dir."
                 ) from error
             yield
 

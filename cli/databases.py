@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Databases:
 def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Databases]:
     """Start or adopt what no URL is given for; stop it afterwards, unless it is to be left running.
 
-    Raises `ServerMissing` and `ServerFailed`.
+    Raises `ServerMissing`, `ServerFailed`, and `Failure` where another process uses them.
     """
     given = ParticipantSettings()
     own_mongo, own_redis = "mongo_url" not in given.model_fields_set, "redis_url" not in given.model_fields_set
@@ -63,12 +63,13 @@ def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Data
         mongo_url=None if own_mongo else given.mongo_url,
         redis_url=None if own_redis else given.redis_url,
     )
-    _start(servers)
-    try:
-        yield Databases(servers.mongo_url, servers.redis_url, own_mongo, own_redis)
-    finally:
-        if not leave:
-            servers.stop()
+    with directory.locked("databases") if own_mongo or own_redis else nullcontext():
+        _start(servers)
+        try:
+            yield Databases(servers.mongo_url, servers.redis_url, own_mongo, own_redis)
+        finally:
+            if not leave:
+                servers.stop()
 
 
 def _start(servers: Servers) -> None:

@@ -73,3 +73,7 @@ def main() -> None:
     # Users' own sagas and participants are found where the command is run, as with `python -m`.
     sys.path.insert(0, "")
     app(prog_name="saga")
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,7 @@ def servers(
     Stays until Ctrl-C, which stops them; their data stays.
     """
     data = DataDirectory(directory)
-    with data.locked(), databases(data, leave=detach) as where:
+    with databases(data, leave=detach) as where:
         for name, value in where.environment.items():
             print(f"export {name}='{value}'", flush=True)
         if not detach:
@@ -52,7 +52,7 @@ def participant_command(
     settings = Settings.load()
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
-    note(f"Participant {participant.name} runs; Ctrl-C ends it.")
+    note(f"Participant {participant.name} runs.")
     uvloop.run(serve(build(participant, settings=ParticipantSettings())))
 
 

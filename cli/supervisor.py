@@ -54,17 +54,17 @@ class Supervisor:
 
         Raises `Failure` where a child can't even be brought up.
         """
-        keeping = asyncio.gather(*(self._keep(child) for child in self._children))
-        told = asyncio.ensure_future(stopping.wait())
-        either: set[asyncio.Future[Any]] = {keeping, told}
+        told = asyncio.create_task(stopping.wait())
+        tasks: list[asyncio.Task[Any]] = [told, *(asyncio.create_task(self._keep(child)) for child in self._children)]
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if keeping.done():
-                keeping.result()
+            # Only being told ends it well; a keeper ends with a failure, or not at all.
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            keeping.cancel()
-            told.cancel()
-            await asyncio.gather(keeping, told, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._end()
             self._directory.remove_processes()
 

@@ -50,7 +50,7 @@ def up(
     """
     data = DataDirectory(directory)
     names = [*SHIPPED, *(participant or [])]
-    with data.locked(), databases(data) as where:
+    with data.locked("service"), databases(data) as where:
         settings = where.settings(**({} if port is None else {"http_port": port}))
         settings = settings.model_copy(update={"http_port": _free(settings, data)})
         configure(settings.log_level, settings.log_format)

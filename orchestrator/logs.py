@@ -33,7 +33,8 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
 
 
 def _for_people(out: TextIO) -> list[structlog.typing.Processor]:
-    return [structlog.dev.ConsoleRenderer(colors=out.isatty())]
+    # Not the prettier tracebacks: they show local variables, and so payloads.
+    return [structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _for_programs() -> list[structlog.typing.Processor]:

@@ -41,45 +41,45 @@ class Starter:
         self._engine = engine
         self._batch = batch
         self._limit = limit
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_starts = 0
+        self._queue: deque[_Waiting] = deque()
+        self.waiting = 0  #: starts that are not stored yet
         self._unannounced: list[Decision] = []
         self._storing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
-        self._stopped = False
+        self.stopped = False  #: nothing is let in any more
 
     async def start(self, starts: Sequence[Start]) -> Sequence[Started]:
         """The sagas that have these ids now, durably. Raises `Overloaded`, or `Unavailable` as `Engine.accept` does."""
-        if self._stopped:
+        if self.stopped:
             raise Overloaded("the orchestrator is stopping", retry_after_s=2)
-        if self._waiting_starts and self._waiting_starts + len(starts) > self._limit:
+        if self.waiting and self.waiting + len(starts) > self._limit:
             raise Overloaded("too many sagas are waiting to be stored", retry_after_s=1)
         answer: asyncio.Future[Sequence[Started]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(starts, answer))
-        self._waiting_starts += len(starts)
+        self._queue.append(_Waiting(starts, answer))
+        self.waiting += len(starts)
         if self._storing is None:
             self._storing = asyncio.create_task(self._store())
         return await answer
 
     async def stop(self) -> None:
         """Refuse what comes now; finish what was let in."""
-        self._stopped = True
+        self.stopped = True
         while tasks := [task for task in (self._storing, self._announcing) if task is not None]:
             await asyncio.wait(tasks)
 
     async def _store(self) -> None:
         """Until nothing waits any more."""
         try:
-            while self._waiting:
+            while self._queue:
                 await self._store_together(self._next_batch())
         finally:
             self._storing = None
 
     def _next_batch(self) -> list[_Waiting]:
-        batch = [self._waiting.popleft()]
+        batch = [self._queue.popleft()]
         size = len(batch[0].starts)
-        while self._waiting and size + len(self._waiting[0].starts) <= self._batch:
-            batch.append(self._waiting.popleft())
+        while self._queue and size + len(self._queue[0].starts) <= self._batch:
+            batch.append(self._queue.popleft())
             size += len(batch[-1].starts)
         return batch
 
@@ -91,7 +91,7 @@ class Starter:
             _fail(batch, error)
             return
         finally:
-            self._waiting_starts -= len(starts)
+            self.waiting -= len(starts)
         _answer(batch, started)
         self._announce_soon(decisions)
 

@@ -11,6 +11,7 @@ never in company: a poisonous one would take its batch along each time. How ofte
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -54,34 +55,30 @@ class Consumer:
             self.in_hand.difference_update(ids)
 
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
-        """Claim entries one by one, each right before it is handled, so that two that take over share the work."""
-        size = self._shared.settings.takeover_slice
-        for first in range(0, len(ids), size):
-            async with self._turn:
-                for entry_id in ids[first : first + size]:
-                    if self._shared.stopping.is_set():
-                        return
-                    await self._claim_one(entry_id, min_idle_ms)
+        """Claim entries and handle each alone, in one turn. Others that take over find them too fresh to claim."""
+        wanted = [entry_id for entry_id in ids if entry_id not in self.in_hand]
+        if not wanted:
+            return  # Without waiting for a turn: what else there is to tend must not stand behind a slow handler.
+        async with self._turn:
+            deliveries = await self._claim(wanted, min_idle_ms)
+            claimed = dict.fromkeys(delivery.entry_id for delivery in deliveries)
+            self._shared.counts.taken_over += len(claimed.keys() - self.left.keys())
+            self.in_hand.update(claimed)
+            self.left.update(claimed)
+            try:
+                for delivery in deliveries:
+                    await self._alone(delivery)
+            finally:
+                self.in_hand.difference_update(claimed)
+        for entry_id in wanted:
+            if entry_id not in claimed:
+                await self._not_claimed(entry_id)
 
-    async def _claim_one(self, entry_id: str, min_idle_ms: int) -> None:
-        if entry_id in self.in_hand:
-            return
-        subscription, shared = self._subscription, self._shared
+    async def _claim(self, ids: Sequence[str], min_idle_ms: int) -> list[Delivery]:
+        stream, group, shared = self._subscription.stream, self._subscription.group, self._shared
         with translating():
-            claimed = await shared.client.xclaim(
-                subscription.stream, subscription.group, shared.consumer, min_idle_ms, [entry_id]
-            )
-        if not claimed:
-            await self._not_claimed(entry_id)
-            return
-        if entry_id not in self.left:
-            shared.counts.taken_over += 1
-        self.in_hand.add(entry_id)
-        self.left[entry_id] = None
-        try:
-            await self._alone(replace(self._delivery(*claimed[0]), redelivered=True))
-        finally:
-            self.in_hand.discard(entry_id)
+            claimed: Any = await shared.client.xclaim(stream, group, shared.consumer, min_idle_ms, [*ids])
+        return [replace(self._delivery(entry_id, fields), redelivered=True) for entry_id, fields in claimed]
 
     async def _not_claimed(self, entry_id: str) -> None:
         """Too fresh, somebody else's by now, settled, or gone: Redis drops an entry that was trimmed while pending."""

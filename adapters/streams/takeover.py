@@ -13,8 +13,6 @@ from adapters.streams.connection import text, translating
 from adapters.streams.consumer import Consumer
 from adapters.streams.shared import Shared
 
-_PAGE = 1_000
-
 
 class Takeover:
     """One subscription's; `step` runs about once a second."""
@@ -39,7 +37,9 @@ class Takeover:
         settings = self._shared.settings
         # Half the pace of tending: our own entry that was tried a moment ago waits for the next step.
         own_idle_ms = min(settings.claim_idle_ms, int(settings.tend_every_s * 500))
-        await self._consumer.claim([i for i in self._consumer.left if i not in self._consumer.in_hand], own_idle_ms)
+        left = [entry_id for entry_id in self._consumer.left if entry_id not in self._consumer.in_hand]
+        for first in range(0, len(left), settings.takeover_slice):
+            await self._consumer.claim(left[first : first + settings.takeover_slice], own_idle_ms)
         if self._distrusted_steps:
             self._distrusted_steps -= 1
         else:
@@ -67,7 +67,8 @@ class Takeover:
         ]
 
     async def _claim_pages(self, min_idle_ms: int, *, consumer: Any = None, idle: bool = False) -> None:
-        first = "-"
+        """Slice by slice, each listed right before it is claimed, so that two that take over share the work."""
+        first, size = "-", self._shared.settings.takeover_slice
         while not self._shared.stopping.is_set():
             with translating():
                 page = await self._shared.client.xpending_range(
@@ -75,12 +76,12 @@ class Takeover:
                     self._group,
                     min=first,
                     max="+",
-                    count=_PAGE,
+                    count=size,
                     consumername=consumer,
                     idle=min_idle_ms if idle else None,
                 )
             ids = [text(row["message_id"]) for row in page]
             await self._consumer.claim(ids, min_idle_ms)
-            if len(ids) < _PAGE:
+            if len(ids) < size:
                 return
             first = f"({ids[-1]}"

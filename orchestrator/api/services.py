@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.bus import Bus
+from adapters.errors import Unavailable
 from orchestrator.admission import Admission
 from orchestrator.api.guard import Limits
 from orchestrator.core.state import SagaState
@@ -36,10 +37,16 @@ class Services:
         return saga if saga is not None and saga.fingerprint == state.fingerprint else None
 
     async def ended(self, state: SagaState, wait_s: float) -> SagaState:
-        """The saga as it is when it has ended, or when the time is up. Raises `Unavailable`."""
+        """The saga as it is when it has ended, or as it was last seen when the time is up."""
         loop = asyncio.get_running_loop()
         end = loop.time() + wait_s
         while not state.status.ended and not self.stopping.is_set() and (left := end - loop.time()) > 0:
             told = await self.engine.waiters.wait(state.id, min(left, POLL_S))
-            state = told or (await self.engine.store.load([state.id])).get(state.id, state)
+            state = told or await self._fresh(state)
         return state
+
+    async def _fresh(self, state: SagaState) -> SagaState:
+        try:
+            return (await self.engine.store.load([state.id])).get(state.id, state)
+        except Unavailable:
+            return state  # It is stored and goes on; whoever waits for it gets what was known last.

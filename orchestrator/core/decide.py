@@ -75,7 +75,7 @@ def begin(saga: Saga, saga_id: str, data: Json, now: datetime, *, request: str, 
     turn = Turn(saga, state, now, patch=data).noting("started")
     try:
         return conclude(advance(turn, 0))
-    except Exception as error:  # A definition's functions may raise anything; nothing has happened yet
+    except Exception as error:  # noqa: BLE001 - a definition's functions may raise anything; nothing has happened yet
         return conclude(compensate(turn.failing(_internal(error, saga.steps[0].name)), newest=-1))
 
 
@@ -84,7 +84,7 @@ def decide(saga: Saga, state: SagaState, message: Message, now: datetime) -> Dec
     turn = Turn(saga, state, now)
     try:
         return _decide(turn, message)
-    except Exception as error:  # A definition's functions may raise anything; a saga must end all the same
+    except Exception as error:  # noqa: BLE001 - a definition's functions may raise anything; a saga must end all the same
         return _internal_fault(turn, message, error)
 
 
@@ -137,7 +137,7 @@ def _succeeded(turn: Turn, pending: Pending, reply: ReplyMessage) -> Turn:
             return compensate(turn, turn.index - 1)
         case Kind.REVOKE:  # It had not happened, and now it never will.
             if turn.state.skip is not None:
-                return operator.skipped(turn)
+                return operator.revoked(turn, happened=False)
             turn = turn.settled().step(turn.index, StepStatus.COMPENSATED).noting("step-compensated")
             return compensate(_undone_as_wished(turn), turn.index - 1)
         case _:
@@ -172,7 +172,7 @@ def _undo_rejected(turn: Turn, pending: Pending, fault: Fault) -> Decision:
 def _had_happened(turn: Turn, reply: ReplyMessage) -> Turn:
     """The answer to a revoke that came too late: the action's stored reply."""
     if turn.state.skip is not None:
-        return operator.skipped(turn, happened=True)
+        return operator.revoked(turn, happened=True)
     at_pivot = turn.index == turn.saga.pivot
     turn = merge_reply(turn, reply.data) if at_pivot else turn
     turn = turn.settled().step(turn.index, StepStatus.SUCCEEDED, error=None).noting("step-succeeded")
@@ -274,7 +274,7 @@ def _internal_fault(turn: Turn, message: Message, error: Exception) -> Decision:
     if state.status is Status.RUNNING and not _past_pivot(turn, message) and not _revoking(state):
         try:
             return conclude(undo_in_flight(turn, fault))
-        except Exception as worse:  # Compensating is what fails: a person must look
+        except Exception as worse:  # noqa: BLE001 - compensating is what fails: a person must look
             fault = _internal(worse, fault.step)
     return conclude(get_stuck(replace(turn, fault=fault)))
 

@@ -90,7 +90,9 @@ def _skip(turn: Turn, pending: Pending | None, skip: Skip) -> Decision:
     turn = turn.noting("skip-requested", fault=Fault("skip-requested", skip.reason))
     if pending.kind is Kind.REVOKE:
         return conclude(_retry(turn, pending))
-    revoke = replace(turn.command(turn.index, Kind.REVOKE), undoes=pending.command_id, undoes_at=pending.first_at)
+    generation = 1 if pending.kind is Kind.ACTION else 2
+    revoke = turn.command(turn.index, Kind.REVOKE, generation=generation)
+    revoke = replace(revoke, undoes=pending.command_id, undoes_at=pending.first_at)
     return conclude(turn.becoming(_direction(turn)).sending(revoke))
 
 
@@ -130,17 +132,26 @@ def _still_needed(turn: Turn, data: Json) -> list[str]:
     )
 
 
-def skipped(turn: Turn, *, happened: bool = False) -> Turn:
-    """The step counts as done by hand, and the saga goes on in its direction.
+def revoked(turn: Turn, *, happened: bool) -> Turn:
+    """The answer to a revoke that a skip sent. What is so anyway, whatever the operator did, keeps its own status."""
+    assert turn.about is not None, "the revoke that was answered"
+    if _direction(turn) is not Status.COMPENSATING:
+        return skipped(turn, StepStatus.SUCCEEDED if happened else StepStatus.SKIPPED)
+    if turn.about.undoes == turn.state.steps[turn.index].action_id:
+        return skipped(turn, StepStatus.SKIPPED if happened else StepStatus.COMPENSATED)
+    if happened:
+        return skipped(turn, StepStatus.COMPENSATED)
+    # The compensation will never run. The action may still be on its way, and would then stand for ever.
+    return turn.becoming(Status.COMPENSATING).noting("revoked").sending(turn.command(turn.index, Kind.REVOKE))
 
-    Where the revoke found that it had happened it keeps its own status: a later failure has to undo it.
-    """
+
+def skipped(turn: Turn, done: StepStatus = StepStatus.SKIPPED) -> Turn:
+    """The step counts as done by hand, and the saga goes on in its direction."""
     skip = turn.state.skip
     assert skip is not None, "an operator asked for it"
     undoing = _direction(turn) is Status.COMPENSATING
     turn = _without_skip(turn.settled()).noting("skipped", fault=Fault("skipped", skip.reason))
-    done = StepStatus.COMPENSATED if undoing else StepStatus.SUCCEEDED
-    turn = turn.step(turn.index, done if happened else StepStatus.SKIPPED)
+    turn = turn.step(turn.index, done)
     if undoing:
         return compensate(turn, turn.index - 1)
     return advance(turn.merging(skip.data), turn.index + 1)

@@ -18,9 +18,11 @@ from support.redis_worlds import (
     MakeWorld,
     commands_executed,
     has_problems,
+    make_world,
     no_problems,
     reading,
     settled,
+    world,
 )
 from support.waiting import eventually
 
@@ -29,6 +31,8 @@ REFUSALS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "READONLY": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
     "CLIENT PAUSE": (("CLIENT", "PAUSE", "3000", "ALL"), ("PING",)),
 }
+
+__all__ = ["make_world", "world"]  # fixtures
 
 
 async def test_after_flushall_new_entries_are_handled_within_seconds(world: RedisWorld) -> None:

@@ -13,9 +13,13 @@ from adapters.servers import RedisServer
 from support.buses import FAST, Recorder, RedisWorld, numbered
 from support.redis_worlds import (
     MakeWorld,
+    make_world,
     reading,
+    world,
 )
 from support.waiting import eventually
+
+__all__ = ["make_world", "world"]  # fixtures
 
 
 async def test_trimming_shrinks_a_stream_but_never_drops_unread_or_pending_entries(make_world: MakeWorld) -> None:

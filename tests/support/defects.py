@@ -3,7 +3,6 @@
 A defect wraps the real functions; nothing is patched.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,9 +21,7 @@ from participants import barrier
 from participants.barrier import Answer, NullCompensation, Row, Run, Settled, Undo, Verdict
 from sagas import Saga
 from sagas.messages import CommandMessage, Kind, Outcome, ReplyMessage
-from support.world import Protocol, Rows, row_of
-
-Decide = Callable[[Saga, SagaState, Message, datetime], Decision]
+from support.world import Protocol, Rows
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class Defect:
     protocol: Protocol
     in_core: bool
     problem: str  #: part of what an exploration says about it
+    notation: str = "uuu"  #: of a saga that shows it
 
     def __str__(self) -> str:
         return self.name
@@ -43,7 +41,9 @@ class Defect:
 # -- participants ----------------------------------------------------------------------------------------------------
 
 
-def _no_inbox(command: CommandMessage, verdict: Run | Undo, answer: Answer, now: datetime, expiry: timedelta) -> Settled:
+def _no_inbox(
+    command: CommandMessage, verdict: Run | Undo, answer: Answer, now: datetime, expiry: timedelta
+) -> Settled:
     settled = barrier.finish(command, verdict, answer, now, expiry)
     return replace(settled, rows=()) if isinstance(verdict, Run) else settled
 
@@ -166,18 +166,23 @@ DEFECTS = (
         False,
         "should be undone",
     ),
+    Defect("a null compensation runs the handler", Protocol(judge=_always_undoing), False, "was undone but never done"),
     Defect(
-        "a null compensation runs the handler", Protocol(judge=_always_undoing), False, "was undone but never done"
+        "a revoke of what is done says it never was",
+        Protocol(judge=_revoking_what_is_done),
+        False,
+        "should be undone",
+        "unu",
     ),
-    Defect("a revoke of what is done says it never was", Protocol(judge=_revoking_what_is_done), False, "should be undone"),
     Defect("silence is taken for a no", Protocol(decide=_silence_is_a_no), True, "should not be done"),
     Defect("a cancelled step is not undone", Protocol(decide=_cancel_is_a_no), True, "should not be done"),
     Defect("a stuck saga refuses a late success", Protocol(decide=_deaf_while_stuck), True, "no end can be reached"),
     Defect(
-        "a late success turns a compensating saga forward again", Protocol(decide=_turning_forward_again), True, "should be done"
+        "a late success turns a compensating saga forward again",
+        Protocol(decide=_turning_forward_again),
+        True,
+        "should be done",
     ),
     Defect("each attempt has an id of its own", Protocol(decide=_new_id_for_each_attempt), True, "twice"),
-    Defect("compensations go oldest first", Protocol(decide=_forward_before_backward), True, "was undone although"),
+    Defect("compensations go oldest first", Protocol(decide=_forward_before_backward), True, "with a step left over"),
 )
-
-__all__ = ["DEFECTS", "Defect", "row_of"]

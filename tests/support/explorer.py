@@ -40,6 +40,8 @@ def explore(scene: Scene, most: int = 2_000_000) -> Found:
             return Found(len(depth), moves, depth[world], problem, _trace(came_from, world))
         for label, after in scenery.moves(world):
             moves += 1
+            if problem := _stirred(scenery, world, after):
+                return Found(len(depth), moves, depth[world] + 1, problem, (*_trace(came_from, world), label))
             if after not in depth:
                 assert len(depth) < most, "too many states: make the scene smaller"
                 depth[after], came_from[after], before[after] = depth[world] + 1, (world, label), []
@@ -59,7 +61,7 @@ def unsafe(scenery: Scenery, world: World) -> str | None:
     for index, (acted, undone) in enumerate(world.effects):
         problem = _untrue(saga, state, index, acted, undone)
         if problem:
-            return f"{saga.steps[index].name} {problem} ({acted} × done, {undone} × undone; {_shown(state)})"
+            return f"{saga.steps[index].name} {problem} (done {acted} times, undone {undone} times; {_shown(state)})"
     return _out_of_order(saga, state, world) or _ended_wrongly(saga, state)
 
 
@@ -87,6 +89,21 @@ def _out_of_order(saga: Saga, state: SagaState, world: World) -> str | None:
             matters = saga.steps[later].undo is not None or later == saga.pivot
             if undone and net and matters and not by_hand:
                 return f"{saga.steps[index].name} was undone although {saga.steps[later].name} stands; {_shown(state)}"
+    return None
+
+
+def _stirred(scenery: Scenery, world: World, after: World) -> str | None:
+    """A step that an operator has done by hand must stay as it was once its participant has answered the revoke."""
+    if world.effects == after.effects:
+        return None
+    state, rows = scenery.sagas[world.saga], {scenery.rows[number].id for number in world.rows}
+    sent = {scenery.commands[number].id for number in world.commands}
+    for index, step in enumerate(state.steps):
+        undone = f"s/{step.name}/compensation" in sent
+        revoked = {f"s/{step.name}/revoke"} | ({f"s/{step.name}/revoke/2"} if undone else set())
+        by_hand = step.status is StepStatus.SKIPPED and revoked <= rows
+        if by_hand and world.effects[index] != after.effects[index]:
+            return f"{step.name} changed after it was skipped; {_shown(state)}"
     return None
 
 

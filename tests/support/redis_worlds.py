@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from redis.exceptions import RedisError
 
 from adapters.bus import Handler, Subscription
+from adapters.servers import RedisServer
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
-from support.buses import RedisWorld
+from support.buses import FAST, RedisWorld
 from support.waiting import eventually
 
 VICTIM = Path(__file__).parents[1] / "support" / "victim.py"
@@ -83,3 +85,22 @@ async def abandon(world: RedisWorld, count: int) -> list[str]:
 
     await eventually(idle_enough)
     return [entry_id for entry_id, _ in entries]
+
+
+@pytest.fixture
+async def make_world(own_redis: RedisServer) -> AsyncIterator[MakeWorld]:
+    worlds: list[RedisWorld] = []
+
+    def make(settings: StreamSettings) -> RedisWorld:
+        worlds.append(RedisWorld(own_redis.url, "t.", settings))
+        return worlds[-1]
+
+    yield make
+    for world in worlds:
+        await asyncio.gather(*(bus.stop() for bus in world.buses))
+        await world.client.aclose()
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> RedisWorld:
+    return make_world(FAST)

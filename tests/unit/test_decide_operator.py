@@ -116,20 +116,27 @@ def test_a_skip_after_which_the_next_command_cannot_be_built_is_refused() -> Non
     story.skipped(one=BREAKS_NEXT).refused("invalid-data")
 
 
-def test_a_compensation_done_by_hand_is_revoked_first_because_it_may_still_run() -> None:
-    story = _stuck_compensation().skipped().is_compensating().sent("revoke")
+def test_a_compensation_done_by_hand_is_revoked_first_and_then_its_action_because_both_may_still_run() -> None:
+    story = _stuck_compensation().skipped().is_compensating().sent("revoke", id="s1/one/revoke/2")
     assert story.command.undoes == "s1/one/compensation"
-    story.succeeded().is_compensated().steps_are(one="skipped", two="rejected")
+    story.succeeded().is_compensating().sent("revoke", id="s1/one/revoke")
+    assert story.command.undoes == "s1/one/action"
+    story.had_happened().is_compensated().steps_are(one="skipped", two="rejected")
 
 
 def test_a_compensation_that_ran_after_all_needs_no_hand() -> None:
-    story = _stuck_compensation().skipped().sent("revoke").had_happened().is_compensated()
+    story = _stuck_compensation().skipped().sent("revoke").rejected().is_compensated()
+    story.steps_are(one="compensated", two="rejected")
+
+
+def test_a_compensation_whose_action_never_happened_needs_no_hand() -> None:
+    story = _stuck_compensation().skipped().sent("revoke").succeeded().sent("revoke").succeeded().is_compensated()
     story.steps_are(one="compensated", two="rejected")
 
 
 def test_a_skipped_compensation_goes_on_with_the_one_before() -> None:
     story = given(shape("uu", attempts=1, undo_attempts=1)).started().sent("one").succeeded().sent("two").unanswered()
-    story.sent("undo").unanswered().is_stuck().skipped().sent("revoke").succeeded()
+    story.sent("undo").unanswered().is_stuck().skipped().sent("revoke").succeeded().sent("revoke").had_happened()
     story.sent("undo", id="s1/one/compensation").succeeded().is_compensated()
 
 
@@ -156,8 +163,8 @@ def test_a_retry_of_a_skips_revoke_keeps_the_skip() -> None:
     story = _stuck_compensation().skipped().sent("revoke")
     while story.state.status == "compensating":
         story.unanswered()
-    story.is_stuck().retried().is_compensating().sent("revoke").succeeded().is_compensated()
-    story.steps_are(one="skipped", two="rejected")
+    story.is_stuck().retried().is_compensating().sent("revoke", attempt=21, id="s1/one/revoke/2").succeeded()
+    story.sent("revoke").had_happened().is_compensated().steps_are(one="skipped", two="rejected")
 
 
 # -- abort -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""What only the bus in memory can do: be stepped, be down, be killed."""
+
+import asyncio
+from collections.abc import Sequence
+
+from adapters.bus import Ack, Delivery, Leave, Subscription, Verdict
+from adapters.clock import SystemClock
+from adapters.errors import Unavailable
+from adapters.memory_bus import MemoryBus, MemoryServer
+from adapters.streams.names import Streams
+from support.buses import Recorder, numbered
+
+STREAM = Streams().commands("p")
+
+
+def bus_of(server: MemoryServer, handler: Recorder) -> MemoryBus:
+    bus = MemoryBus(SystemClock(), server)
+    bus.subscribe(Subscription(STREAM, "p", handler))
+    return bus
+
+
+async def test_nothing_is_delivered_until_the_bus_is_stepped() -> None:
+    handler = Recorder()
+    bus = bus_of(MemoryServer(SystemClock()), handler)
+    await bus.publish(numbered(STREAM, 1))
+    assert handler.calls == []
+    assert await bus.deliver()
+    assert handler.names == ["1"]
+    assert not await bus.deliver()
+
+
+async def test_run_until_idle_ends_with_every_entry_settled_or_dead() -> None:
+    handler = Recorder(lambda d: Leave("never") if d.fields["n"] == "1" else Ack())
+    bus = bus_of(MemoryServer(SystemClock()), handler)
+    await bus.publish(numbered(STREAM, 1, 2))
+    await bus.run_until_idle()
+    assert [letter["n"] for letter in bus.server.entries(f"{STREAM}.dead")] == ["1"]
+    assert not bus.server.groups[STREAM, "p"].pending
+
+
+async def test_run_until_idle_does_not_wait_for_a_server_that_is_away() -> None:
+    def away(_: Delivery) -> Verdict:
+        raise Unavailable("MongoDB is away")
+
+    handler = Recorder(away)
+    bus = bus_of(MemoryServer(SystemClock()), handler)
+    await bus.publish(numbered(STREAM, 1))
+    await bus.run_until_idle()
+    handler.answer = lambda _: Ack()
+    await bus.run_until_idle()
+    assert not bus.server.groups[STREAM, "p"].pending
+
+
+async def test_a_server_that_is_down_takes_and_gives_nothing() -> None:
+    handler = Recorder()
+    bus = bus_of(MemoryServer(SystemClock()), handler)
+    await bus.publish(numbered(STREAM, 1))
+    bus.server.down = True
+    (result,) = await bus.publish(numbered(STREAM, 2))
+    assert isinstance(result, Unavailable)
+    assert not await bus.deliver()
+    assert await bus.problems() == ["the server is down"]
+    bus.server.down = False
+    await bus.run_until_idle()
+    assert handler.names == ["1"]
+
+
+async def test_what_a_killed_bus_had_in_hand_goes_to_another_alone() -> None:
+    server = MemoryServer(SystemClock())
+    stuck = asyncio.Event()
+
+    async def hang(_: Sequence[Delivery]) -> Sequence[Verdict]:
+        stuck.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    victim = MemoryBus(SystemClock(), server)
+    victim.subscribe(Subscription(STREAM, "p", hang))
+    await victim.publish(numbered(STREAM, 1, 2))
+    await victim.start()
+    await stuck.wait()
+    handler = Recorder()
+    survivor = bus_of(server, handler)
+    await survivor.run_until_idle()
+    assert handler.names == []
+    victim.kill()
+    await survivor.run_until_idle()
+    assert [[(d.fields["n"], d.redelivered) for d in call] for call in handler.calls] == [[("1", True)], [("2", True)]]
