@@ -6,11 +6,10 @@ or `Conflict` (start over from a fresh read). Nothing here knows sagas or partic
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC
 from typing import Any, Literal, TypeVar
-from collections.abc import AsyncIterator
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -180,10 +179,9 @@ class Mongo:
             await starting
 
     async def _abort(self, session: Session) -> None:
-        try:
+        # Where this fails the server aborts it by itself; the error that led here is the one to report.
+        with suppress(PyMongoError):
             await session.abort_transaction()
-        except PyMongoError:
-            pass  # The server aborts it by itself; the error that led here is the one to report.
 
     async def _commit(self, session: Session) -> None:
         for tries_left in reversed(range(COMMIT_TRIES)):

@@ -55,16 +55,8 @@ class Totals:
         """What does not add up, in words."""
         return [
             *(f"{total.key}: ledger and balance differ" for total in [*self.stock, *self.money] if not total.adds_up),
-            *(
-                f"{total.key}: stock and orders differ"
-                for total in self.stock
-                if total.moved != self.ordered[total.key]
-            ),
-            *(
-                f"{total.key}: money and orders differ"
-                for total in self.money
-                if total.moved != self.charged[total.key]
-            ),
+            *_differences("stock", self.stock, self.ordered),
+            *_differences("money", self.money, self.charged),
         ]
 
     def table(self) -> Table:
@@ -78,6 +70,12 @@ class Totals:
         for total in self.money:
             _line(table, "money", total, self.charged[total.key], in_units)
         return table
+
+
+def _differences(what: str, totals: Iterable[Total], on_orders: Mapping[str, int]) -> list[str]:
+    moved = {total.key: total.moved for total in totals}
+    keys = sorted(moved.keys() | on_orders.keys())
+    return [f"{key}: {what} and orders differ" for key in keys if moved.get(key, 0) != on_orders.get(key, 0)]
 
 
 async def read_totals(mongo: Mongo, prefix: str) -> Totals:

@@ -12,6 +12,7 @@ from random import SystemRandom
 from adapters.bus import Bus
 from adapters.clock import Clock, SystemClock
 from adapters.mongo import Mongo
+from adapters.streams.application import FastStream, application
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from participants.inbox import MongoInbox
@@ -28,7 +29,7 @@ SHIPPED = {participant.name: participant for participant in (inventory, payment,
 class Running:
     """Participants with their connections. `stop` ends what `start` began; then it is not used again."""
 
-    bus: Bus
+    bus: RedisBus
     mongo: Mongo
 
     async def start(self) -> None:
@@ -71,6 +72,12 @@ def attach(participant: Participant, settings: ParticipantSettings, *, bus: Bus,
         indexes=participant.indexes,
     )
     participant.bind(bus, inbox, clock, prefix=settings.stream_prefix)
+
+
+def faststream_app(participant: Participant) -> FastStream:
+    """The application behind `faststream run participants.inventory:app`; settings come from the environment."""
+    running = build(participant)
+    return application(running.bus, on_shutdown=running.stop)
 
 
 async def serve(running: Running) -> None:

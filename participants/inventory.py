@@ -5,6 +5,7 @@ Products are `{_id, available, price}`; each change is a row of the ledger. Neve
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
@@ -87,3 +88,12 @@ def _refusal(order: Mapping[str, int], available: Mapping[str, int], prices: Map
 
 def _amount(order: Mapping[str, int], prices: Mapping[str, int]) -> int:
     return sum(prices[key] * quantity for key, quantity in order.items())
+
+
+def __getattr__(name: str) -> Any:
+    """`faststream run participants.inventory:app`: the application is made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    from participants.app import faststream_app  # noqa: PLC0415 - it imports this module
+
+    return faststream_app(inventory)

@@ -4,6 +4,7 @@ One document per saga in `orders`, `_id` the saga's id; the ledger counts +1 for
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from adapters.mongo import Document, translating
 from participants.context import BatchTransaction, Context
@@ -39,3 +40,12 @@ def _document(command: ConfirmOrder, context: Context) -> Document:
         "amount": command.amount,
         "at": context.now,
     }
+
+
+def __getattr__(name: str) -> Any:
+    """`faststream run participants.orders:app`: the application is made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    from participants.app import faststream_app  # noqa: PLC0415 - it imports this module
+
+    return faststream_app(orders)

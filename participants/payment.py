@@ -4,6 +4,7 @@ Accounts are `{_id, balance}` in minor units; each change is a row of the ledger
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
@@ -53,3 +54,12 @@ def charge_from(
             changes.append(Change(context, customer, -command.amount))
             outcomes.append(PaymentCharged())
     return outcomes, changes
+
+
+def __getattr__(name: str) -> Any:
+    """`faststream run participants.payment:app`: the application is made when somebody asks for it."""
+    if name != "app":
+        raise AttributeError(name)
+    from participants.app import faststream_app  # noqa: PLC0415 - it imports this module
+
+    return faststream_app(payment)

@@ -98,3 +98,16 @@ async def test_a_port_that_is_taken_is_named(line: CommandLine, redis_url: str, 
 
     assert result.returncode == 1
     assert "--port" in result.stderr
+
+
+async def test_a_second_ctrl_c_ends_at_once_and_who_comes_next_adopts_the_databases(line: CommandLine) -> None:
+    with line.running("up", "--port", "0") as up:
+        await up.is_up()
+        up.process.send_signal(signal.SIGINT)
+        await up.says("Ending;")
+        assert up.end(signal.SIGINT) == 130
+
+    with line.running("servers") as servers:
+        await servers.says("Ctrl-C stops them")
+        assert servers.end(signal.SIGTERM) == 0
+    assert not any(map(alive, database_pids(line)))

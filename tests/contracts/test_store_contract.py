@@ -8,8 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from support.clock import ManualClock
-from support.orders import failure, started, succeeded
 
 from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
@@ -18,6 +16,8 @@ from orchestrator.documents import HISTORY_LIMIT, Change
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.store import MongoSagaStore, Query, SagaStore
 from sagas.order import order
+from support.clock import ManualClock
+from support.orders import failure, started, succeeded
 
 clock = ManualClock()
 NOW = clock.now()

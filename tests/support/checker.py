@@ -11,7 +11,8 @@ from pymongo import MongoClient
 
 Row = dict[str, Any]
 
-LEDGERS = {"inventory": ("products", "available"), "payment": ("accounts", "balance"), "orders": (None, None)}
+LEDGERS = ("inventory", "payment", "orders")
+BALANCES = {"inventory": ("products", "available"), "payment": ("accounts", "balance")}
 
 
 def violations(mongo_url: str, accepted: Iterable[str], prefix: str = "saga_") -> list[str]:
@@ -20,7 +21,7 @@ def violations(mongo_url: str, accepted: Iterable[str], prefix: str = "saga_") -
     try:
         statuses = {row["_id"]: row["status"] for row in client[f"{prefix}orchestrator"].sagas.find({}, {"status": 1})}
         rows = [row for name in LEDGERS for row in client[f"{prefix}{name}"].ledger.find({"kind": {"$ne": "opening"}})]
-        found = [problem for name in LEDGERS for problem in _unbalanced(client, prefix, name)]
+        found = [problem for name in BALANCES for problem in _unbalanced(client, prefix, name)]
     finally:
         client.close()
     by_saga: defaultdict[str, list[Row]] = defaultdict(list)
@@ -56,9 +57,7 @@ def _story(saga_id: str, status: str | None, rows: list[Row]) -> list[str]:
 
 
 def _unbalanced(client: MongoClient[Row], prefix: str, name: str) -> list[str]:
-    collection, field = LEDGERS[name]
-    if collection is None:
-        return []
+    collection, field = BALANCES[name]
     database = client[f"{prefix}{name}"]
     sums = database.ledger.aggregate([{"$group": {"_id": "$key", "sum": {"$sum": "$amount"}}}])
     ledger = {row["_id"]: row["sum"] for row in sums}

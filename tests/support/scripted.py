@@ -48,7 +48,7 @@ def scripted_service() -> Iterator[ScriptedService]:
 
         do_GET = do_POST = _answer  # noqa: N815 - the library's names
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - likewise
+        def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -7,6 +7,7 @@ import pytest
 from adapters.bus import Delivery
 from orchestrator.dead_letters import MAX_FIELDS, MAX_TOTAL_LENGTH, letter_id, to_document
 
+
 def test_a_dead_letter_has_one_id_however_often_it_comes() -> None:
     delivery = Delivery("saga.replies", "1-1", {"subject": "s", "type": "t", "data": "{"})
     document = to_document(delivery, "not JSON")

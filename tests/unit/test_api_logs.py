@@ -41,5 +41,3 @@ def test_logs_for_people_show_no_local_variables() -> None:
     assert "saga-ended" in text
     assert "ValueError: broken" in text
     assert "hunter2" not in text
-
-

@@ -56,5 +56,3 @@ def test_loopback_has_many_names(host: str) -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
-
-

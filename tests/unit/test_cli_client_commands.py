@@ -195,7 +195,7 @@ def test_ls_sends_its_filters(service: ScriptedService) -> None:
 def test_show_is_a_tree_of_steps_with_their_marks_and_the_reason(service: ScriptedService) -> None:
     steps = [
         step_json("reserve-stock", "compensated", attempts=3),
-        step_json("charge-payment", "rejected", error={"code": "insufficient-funds", "detail": ""}),
+        step_json("charge-payment", "rejected", error={"code": "insufficient-funds", "detail": "can't pay"}),
         step_json("confirm", "pending"),
     ]
     service.on("GET /v1/sagas/one", saga_json("compensated", steps=steps, failure=DECLINED))
@@ -203,14 +203,21 @@ def test_show_is_a_tree_of_steps_with_their_marks_and_the_reason(service: Script
     result = saga("show", "one", service=service)
 
     assert result.exit_code == 0
-    head, reserve, charge, confirm, because = result.stdout.splitlines()
+    head, reserve, charge, confirm = result.stdout.splitlines()
     assert "order one" in head
     assert "12 ms" in head
     assert "↶ reserve-stock" in reserve
     assert "attempt 3" in reserve
     assert "✘ charge-payment" in charge
+    assert "insufficient-funds (can't pay)" in charge
     assert "· confirm" in confirm
-    assert "because charge-payment: insufficient-funds (broke can't pay 1999)" in because
+
+
+def test_a_reason_that_no_step_shows_has_a_line_of_its_own(service: ScriptedService) -> None:
+    failure = {"step": None, "code": "cancelled", "detail": "changed my mind"}
+    service.on("GET /v1/sagas/one", saga_json("compensated", failure=failure))
+
+    assert "because cancelled (changed my mind)" in saga("show", "one", service=service).stdout
 
 
 def test_show_says_what_a_saga_waits_for(service: ScriptedService) -> None:

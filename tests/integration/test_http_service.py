@@ -1,0 +1,168 @@
+"""The service as it is served: HTTP, MongoDB, Redis and participants, and what happens when one of them goes away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from adapters.bus import Entry
+from adapters.mongo import Mongo, find
+from adapters.servers import MongoServer, RedisServer
+from orchestrator.app import Orchestrator
+from orchestrator.settings import Settings
+from support import eventually
+from support.api import client_of, problem
+from support.services import is_ready, ordering, participating, serving, settings_for
+
+RECOVERY_S = 30.0
+
+
+@pytest.fixture
+def settings(mongo_url: str, redis_url: str) -> Settings:
+    return settings_for(mongo_url, redis_url)
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with participating(settings), serving(settings) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("customer", "product", "status", "code"),
+    [
+        ("alice", "boots", "completed", None),
+        ("alice", "sold-out", "compensated", "out-of-stock"),
+        ("broke", "boots", "compensated", "insufficient-funds"),
+    ],
+)
+async def test_an_order_ends_as_it_should(
+    client: httpx.AsyncClient, customer: str, product: str, status: str, code: str | None
+) -> None:
+    answer = await client.post("/v1/sagas", json=ordering(customer, product), headers={"Prefer": "wait=15"})
+    saga = answer.json()
+    assert (answer.status_code, saga["status"]) == (200, status)
+    assert (saga["failure"] or {}).get("code") == code
+    assert (await client.get(answer.headers["Location"])).json() == saga
+    assert "server" not in answer.headers
+
+
+async def test_a_thousand_in_a_batch_all_end(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/sagas:batch", json={"sagas": [ordering() for _ in range(1_000)]})
+    assert Counter(result["status"] for result in answer.json()["results"]) == {"running": 1_000}
+
+    async def completed() -> bool:
+        page = (await client.get("/v1/sagas", params={"limit": 200, "status": "running"})).json()
+        return not page["items"]
+
+    await eventually(completed, within_s=RECOVERY_S)
+
+
+async def test_a_body_of_64_megabytes_is_refused_before_it_has_arrived(client: httpx.AsyncClient) -> None:
+    async def flood() -> AsyncIterator[bytes]:
+        for _ in range(1_024):
+            yield b" " * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    host = f"{client.base_url.host}:{client.base_url.port}"
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(
+        f"POST /v1/sagas HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {64 * 2**20}\r\n\r\n".encode()
+    )
+    assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+    try:
+        problem(await client.post("/v1/sagas", content=flood(), headers=headers), "body-too-large", 413)
+    except httpx.TransportError:  # The connection is closed while the client still sends: it may see only that.
+        pass
+    assert await is_ready(client)
+
+
+async def test_a_thousand_requests_with_one_key_at_once_are_one_saga(settings: Settings) -> None:
+    orchestrator = Orchestrator(settings)
+    await orchestrator.start()
+    async with client_of(orchestrator.app) as client:
+        headers = {"Idempotency-Key": "one"}
+        answers = await asyncio.gather(
+            *(client.post("/v1/sagas", json=ordering(), headers=headers) for _ in range(1_000))
+        )
+    assert Counter(answer.status_code for answer in answers) == {202: 1_000}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(await find(orchestrator.mongo.database(settings.database).sagas, {}, limit=10)) == 1
+    await orchestrator.stop()
+
+
+async def test_two_processes_with_one_key_start_one_saga(settings: Settings) -> None:
+    processes = [Orchestrator(settings) for _ in range(2)]
+    for process in processes:
+        await process.start()
+    clients = [client_of(process.app) for process in processes]
+    keys = [f"key-{number % 50}" for number in range(400)]
+    answers = await asyncio.gather(
+        *(
+            clients[number % 2].post("/v1/sagas", json=ordering(), headers={"Idempotency-Key": key})
+            for number, key in enumerate(keys)
+        )
+    )
+    assert Counter(answer.status_code for answer in answers) == {202: 400}
+    assert len({answer.json()["id"] for answer in answers}) == 50
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 50
+    for process in processes:
+        await process.stop()
+
+
+async def test_without_redis_sagas_are_accepted_and_go_on_by_themselves(mongo_url: str, own_redis: RedisServer) -> None:
+    settings = settings_for(mongo_url, own_redis.url)
+    async with participating(settings), serving(settings) as client:
+        await eventually(lambda: is_ready(client))
+        await asyncio.to_thread(own_redis.stop)
+        answer = await client.get("/readyz")
+        assert "Redis does not answer" in problem(answer, "not-ready", 503)["detail"]
+        accepted = [(await client.post("/v1/sagas", json=ordering())) for _ in range(5)]
+        assert [answer.status_code for answer in accepted] == [202] * 5
+        assert (await client.get("/livez")).status_code == 200
+        await asyncio.to_thread(own_redis.start)
+        await eventually(lambda: is_ready(client), within_s=RECOVERY_S)
+        for answer in accepted:
+            await eventually(lambda: _is_completed(client, answer.headers["Location"]), within_s=RECOVERY_S)
+
+
+async def _is_completed(client: httpx.AsyncClient, path: str) -> bool:
+    return bool((await client.get(path)).json()["status"] == "completed")
+
+
+async def test_a_service_started_without_mongodb_waits_for_it(own_mongo: MongoServer, redis_url: str) -> None:
+    settings = settings_for(own_mongo.url, redis_url)
+    await asyncio.to_thread(own_mongo.stop)
+    async with serving(settings) as client:
+        assert (await client.get("/livez")).status_code == 200
+        found = problem(await client.get("/readyz?verbose"), "not-ready", 503)
+        assert found["checks"]["service"] == "waiting for MongoDB to begin"
+        assert found["checks"]["mongodb"] != "ok"
+        refused = await client.post("/v1/sagas", json=ordering())
+        problem(refused, "unavailable", 503)
+        assert refused.headers["Retry-After"]
+        await asyncio.to_thread(own_mongo.start)
+        await eventually(lambda: is_ready(client), within_s=RECOVERY_S)
+        async with participating(settings):
+            answer = await client.post("/v1/sagas", json=ordering(), headers={"Prefer": "wait=15"})
+            assert answer.json()["status"] == "completed"
+
+
+async def test_a_dead_letter_is_copied_to_mongodb_once(settings: Settings, mongo_url: str) -> None:
+    orchestrator = Orchestrator(settings)
+    await orchestrator.start()
+    replies = orchestrator.bus.streams.replies
+    await orchestrator.bus.publish([Entry(replies, {"causationid": "s/a/action", "outcome": "perhaps", "data": "{}"})])
+    mongo = Mongo.connect(mongo_url)
+    letters = mongo.database(settings.database).dead_letters
+    (letter,) = await eventually(lambda: find(letters, {}, limit=2))
+    assert letter["stream"] == replies
+    assert letter["reason"]
+    assert {"name": "outcome", "value": "perhaps"} in letter["fields"]
+    await orchestrator.stop()
+    await mongo.close()
