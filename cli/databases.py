@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
+from pydantic import ValidationError
 
 from adapters.servers import Servers
 from cli.data_directory import DataDirectory
-from cli.failure import Exit
+from cli.failure import Exit, Failure
 from cli.terminal import note
 from orchestrator.settings import Settings
 from participants.settings import ParticipantSettings
@@ -47,7 +48,16 @@ class Databases:
     @property
     def participant_settings(self) -> ParticipantSettings:
         """The participants' settings with these databases."""
-        return ParticipantSettings(mongo_url=self.mongo_url, redis_url=self.redis_url)
+        return participant_settings(mongo_url=self.mongo_url, redis_url=self.redis_url)
+
+
+def participant_settings(**given: str) -> ParticipantSettings:
+    """The participants' settings from the environment; what is given here comes first. Raises `Failure`."""
+    try:
+        return ParticipantSettings(**given)  # type: ignore[arg-type]  # only strings are given
+    except ValidationError as error:
+        faults = (f"SAGA_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
+        raise Failure("\n".join(faults), Exit.USAGE) from None
 
 
 @contextmanager
@@ -56,13 +66,11 @@ def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Data
 
     Raises `ServerMissing`, `ServerFailed`, and `Failure` where another process uses them.
     """
-    given = ParticipantSettings()
-    own_mongo, own_redis = "mongo_url" not in given.model_fields_set, "redis_url" not in given.model_fields_set
-    servers = Servers(
-        directory.path,
-        mongo_url=None if own_mongo else given.mongo_url,
-        redis_url=None if own_redis else given.redis_url,
-    )
+    given = participant_settings()
+    mongo_url = given.mongo_url if "mongo_url" in given.model_fields_set else None
+    redis_url = given.redis_url if "redis_url" in given.model_fields_set else None
+    own_mongo, own_redis = not mongo_url, not redis_url
+    servers = Servers(directory.path, mongo_url=mongo_url, redis_url=redis_url)
     with directory.locked("databases") if own_mongo or own_redis else nullcontext():
         _start(servers)
         try:

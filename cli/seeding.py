@@ -12,6 +12,7 @@ import typer
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo, find
 from cli.data_directory import nearest
+from cli.databases import participant_settings
 from cli.failure import Exit, Failure
 from cli.terminal import note
 from participants.inventory import PRODUCTS
@@ -80,13 +81,13 @@ def _seeder(mongo: Mongo, settings: ParticipantSettings) -> Seeder:
 
 
 def _settings() -> ParticipantSettings:
-    settings = ParticipantSettings()
-    if "mongo_url" in settings.model_fields_set:
+    settings = participant_settings()
+    if "mongo_url" in settings.model_fields_set and settings.mongo_url:
         return settings
     service = nearest().service()
     if not service or not isinstance(service.get("mongo_url"), str):
         raise Failure("MongoDB was not found. Start `saga up` here, or set SAGA_MONGO_URL.")
-    return ParticipantSettings(mongo_url=service["mongo_url"])
+    return participant_settings(mongo_url=service["mongo_url"])
 
 
 def _check(

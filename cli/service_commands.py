@@ -10,14 +10,13 @@ import uvloop
 import orchestrator.app
 from cli.arguments import Directory
 from cli.data_directory import NAME, DataDirectory
-from cli.databases import databases
+from cli.databases import databases, participant_settings
 from cli.lookup import find_participant
 from cli.stopping import Stopping
 from cli.terminal import note
 from orchestrator.logs import configure
 from orchestrator.settings import Settings
 from participants.app import build, serve
-from participants.settings import ParticipantSettings
 
 
 def servers(
@@ -53,7 +52,7 @@ def participant_command(
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
     note(f"Participant {participant.name} runs.")
-    uvloop.run(serve(build(participant, settings=ParticipantSettings())))
+    uvloop.run(serve(build(participant, settings=participant_settings())))
 
 
 def serve_command(

@@ -100,7 +100,7 @@ async def _announce_when_ready(url: str, where: Databases, supervisor: Superviso
 def banner(url: str, where: Databases) -> str:
     """What runs where, and what to try."""
     return f"""
-  saga      {url}      API: {url}/docs
+  saga      {url}      API: {url}/openapi.json
   MongoDB   {where.mongo_shown}
   Redis     {where.redis_shown}
 

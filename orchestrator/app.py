@@ -255,6 +255,9 @@ def main() -> int:
     except (ChangedDefinition, ValueError, OSError) as error:
         log.error("not-started", reason=str(error))
         return 1
+    except Exception:
+        log.exception("not-started")
+        return 1
     return 0
 
 

@@ -87,6 +87,9 @@ class Starter:
         starts = [start for waiting in batch for start in waiting.starts]
         try:
             started, decisions = await self._engine.accept(starts)
+        except Unavailable as error:
+            _fail([*batch, *self._give_up_waiting()], error)
+            return
         except Exception as error:  # noqa: BLE001 - each caller gets it, and the next batch its try
             _fail(batch, error)
             return
@@ -94,6 +97,13 @@ class Starter:
             self.waiting -= len(starts)
         _answer(batch, started)
         self._announce_soon(decisions)
+
+    def _give_up_waiting(self) -> list[_Waiting]:
+        """A store that is away takes its time to say so: who has waited for that is not made to wait once more."""
+        waiting = list(self._queue)
+        self._queue.clear()
+        self.waiting -= sum(len(each.starts) for each in waiting)
+        return waiting
 
     def _announce_soon(self, decisions: Sequence[Decision]) -> None:
         if len(self._unannounced) + len(decisions) > self._limit:

@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
     ACTION = "action"  #: do the step
     COMPENSATION = "compensation"  #: undo the step
-    REVOKE = "revoke"  #: make sure a step without an undo never happens, or say that it has
+    REVOKE = "revoke"  #: make sure that another command never takes effect, or say that it has
 
 
 class Outcome(StrEnum):
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 class CommandMessage:
     """One sending of a command. `id` is equal across attempts, so that a participant recognises repeats."""
 
-    id: str  #: `{saga id}/{step}/{kind}`, or `…/{kind}/{n}` after an operator's retry of a recorded rejection
+    id: str  #: `{saga id}/{step}/{kind}`, with `/2`, `/3` … behind it only where an operator stepped in
     type: str  #: `inventory.reserve-stock`
     participant: str  #: whose stream it goes to
     saga_id: str
@@ -42,8 +42,8 @@ class CommandMessage:
     time: datetime  #: of this sending
     first_time: datetime  #: of the first sending of this id
     expiry_time: datetime  #: the step's deadline; advisory, nothing is dropped for it
-    undoes: str | None = None  #: on a compensation or revoke: the action's command id
-    undoes_time: datetime | None = None  #: first sending of that action
+    undoes: str | None = None  #: on a compensation: the action's id; on a revoke: the id of the command it revokes
+    undoes_time: datetime | None = None  #: first sending of that command
     reply_to: str = ""  #: the stream the reply goes to; "" where nobody waits for one
     traceparent: str | None = None  #: W3C trace context
 

@@ -25,6 +25,7 @@ class HealthRoutes:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._reported: dict[str, str] = {}
 
     def router(self) -> APIRouter:
         """Their paths."""
@@ -57,15 +58,21 @@ class HealthRoutes:
         try:
             await self._services.engine.store.ping()
         except Unavailable as error:
-            log.warning("not-ready", what="mongodb", reason=str(error))
+            self._report("mongodb", str(error))
             return "has no primary that answers"
+        self._report("mongodb", "")
         return None
 
     async def _bus(self) -> str | None:
         problems = await self._services.bus.problems()
-        if problems:
-            log.warning("not-ready", what="bus", reason="; ".join(problems))
+        self._report("bus", "; ".join(problems))
         return "; ".join(problem.partition(": ")[0] for problem in problems) or None
+
+    def _report(self, what: str, reason: str) -> None:
+        """The whole reason goes to the log, once and not with every probe."""
+        if reason and self._reported.get(what) != reason:
+            log.warning("not-ready", what=what, reason=reason)
+        self._reported[what] = reason
 
 
 async def _within(check: Awaitable[str | None]) -> str | None:

@@ -25,6 +25,7 @@ from orchestrator.core.conclude import (
     unchanged,
 )
 from orchestrator.core.moves import (
+    CANCELLED,
     advance,
     attempt_failed,
     compensate,
@@ -183,14 +184,17 @@ def _had_happened(turn: Turn, reply: ReplyMessage) -> Turn:
 
 def _undone_as_wished(turn: Turn) -> Turn:
     """A client's cancel is told only when a revoke has shown that it did not come too late."""
-    cancelled = turn.state.failure is not None and turn.state.failure.code == "cancelled"
+    cancelled = turn.state.failure is not None and turn.state.failure.code == CANCELLED
     return turn.noting("cancelled") if cancelled else turn
 
 
 def _failed(turn: Turn, pending: Pending, reply: ReplyMessage) -> Decision:
     if reply.attempt != pending.attempt or turn.state.status is Status.STUCK:
         return unchanged(turn.state)  # Only the newest attempt counts.
-    return conclude(attempt_failed(turn, pending, _fault(reply, "failed")))
+    fault = _fault(reply, "failed")
+    if fault.code == CANCELLED:
+        fault = replace(fault, code="failed")  # Only a client cancels.
+    return conclude(attempt_failed(turn, pending, fault))
 
 
 def _fault(reply: ReplyMessage, default: str) -> Fault:
@@ -248,7 +252,7 @@ def _cancel(turn: Turn, reason: str) -> Decision:
         return refuse(state, "skipping: an operator has the step counted as done; cancel when that is settled")
     if _revoking(state):
         return unchanged(state)  # The revoke is finding out already whether it can be undone.
-    return conclude(_turn_round(turn, Fault("cancelled", reason)))
+    return conclude(_turn_round(turn, Fault(CANCELLED, reason)))
 
 
 # -- what must not happen --------------------------------------------------------------------------------------------

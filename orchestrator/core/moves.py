@@ -7,6 +7,7 @@ from orchestrator.core.state import Fault, Pending, Status, StepStatus
 from orchestrator.core.turn import Turn, command_id, generation_of
 from sagas.messages import Json, Kind
 
+CANCELLED = "cancelled"  #: the failure of a saga that its client cancelled
 MAY_HAVE_RUN = frozenset({StepStatus.SUCCEEDED, StepStatus.UNKNOWN})
 
 
@@ -49,7 +50,7 @@ def undo_in_flight(turn: Turn, fault: Fault) -> Turn:
     turn = turn.step(turn.index, StepStatus.UNKNOWN, error=fault).noting("step-unknown")
     if turn.saga.steps[turn.index].undo is None:
         return turn.sending(turn.command(turn.index, Kind.REVOKE))
-    turn = turn.settled().noting("cancelled") if fault.code == "cancelled" else turn.settled()
+    turn = turn.settled().noting("cancelled") if fault.code == CANCELLED else turn.settled()
     return compensate(turn, turn.index)
 
 

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import assert_never
 
-from pydantic import ValidationError
-
 from orchestrator.core.conclude import conclude, content, refuse
 from orchestrator.core.moves import advance, begin, compensate, next_attempt, undo_in_flight
 from orchestrator.core.state import (
@@ -19,11 +17,10 @@ from orchestrator.core.state import (
     StepStatus,
 )
 from orchestrator.core.turn import Turn, generation_of
-from sagas.errors import CannotMerge, StepFault, explain
-from sagas.fields import fits
+from sagas.by_hand import reply_by_hand
+from sagas.errors import StepFault
 from sagas.messages import Json, Kind
-from sagas.steps import dump, parse
-from sagas.storable import NotStorable, check_storable
+from sagas.storable import NotStorable
 
 
 def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) -> Decision:
@@ -100,36 +97,11 @@ def _fitting(turn: Turn, given: Json) -> Json:
     """The operator's data as the saga stores it. Raises where the saga could not go on with it."""
     if _direction(turn) is Status.COMPENSATING:
         return {}
-    check_storable(dict(given))
-    model = turn.saga.data
-    if strangers := sorted(given.keys() - model.model_fields.keys()):
-        raise CannotMerge(f"{model.__name__} has no field {', '.join(strangers)}")
-    try:
-        data = dump(parse(model, {**turn.state.data, **given}))
-    except ValidationError as error:
-        raise CannotMerge(explain(error)) from error
-    changed = {name: data[name] for name in given}
-    missing = _still_needed(turn, {**turn.state.data, **changed})
-    if missing:
-        raise CannotMerge(f"give {', '.join(missing)}, which later steps take from this step's reply")
+    changed = reply_by_hand(turn.saga, turn.index, turn.state.data, given)
     after = advance(turn.merging(changed), turn.index + 1)
     for pending in after.state.pending:
         content(turn.saga, after.state, pending)
     return changed
-
-
-def _still_needed(turn: Turn, data: Json) -> list[str]:
-    """The fields that the step's reply would have filled, and that later commands take by name."""
-    step, later = turn.saga.steps[turn.index], turn.saga.steps[turn.index + 1 :]
-    builders = [builder for one in later for builder in (one.builder, one.undo and one.undo.builder) if builder]
-    needed = [item for builder in builders if not builder.function for item in builder.command.model_fields.items()]
-    return sorted(
-        {
-            name
-            for name, field in needed
-            if name in step.endpoint.reply.model_fields and data.get(name) is None and not fits(None, field.annotation)
-        }
-    )
 
 
 def revoked(turn: Turn, *, happened: bool) -> Turn:

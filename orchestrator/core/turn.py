@@ -122,7 +122,10 @@ REVOKE_RETRY = Retry(attempts=20)
 
 
 def command_id(saga_id: str, step: str, kind: Kind, generation: int = 1) -> str:
-    """`{saga id}/{step}/{kind}`, equal across attempts; a new generation only after a recorded rejection."""
+    """`{saga id}/{step}/{kind}`, equal across attempts; a new generation only after a recorded rejection.
+
+    A revoke of the second generation undoes the step's compensation; the first one undoes its action.
+    """
     return f"{saga_id}/{step}/{kind.value}" + (f"/{generation}" if generation > 1 else "")
 
 

@@ -81,6 +81,17 @@ async def test_each_part_by_itself_makes_a_whole(line: CommandLine) -> None:
         assert servers.end() == 0
 
 
+@pytest.mark.parametrize("variable", ["SAGA_MAX_BATCH", "SAGA_HTTP_PORT"])
+def test_a_setting_that_can_not_work_is_named(line: CommandLine, mongo_url: str, redis_url: str, variable: str) -> None:
+    line.environment = {"SAGA_REDIS_URL": redis_url, "SAGA_MONGO_URL": mongo_url, variable: "-1"}
+
+    result = line.run("up")
+
+    assert result.returncode == 2
+    assert variable in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("command", [("serve",), ("participant", "inventory")])
 def test_services_without_databases_say_which_variable_is_missing(line: CommandLine, command: tuple[str, ...]) -> None:
     result = line.run(*command)
@@ -107,7 +118,10 @@ async def test_a_second_ctrl_c_ends_at_once_and_who_comes_next_adopts_the_databa
         await up.says("Ending;")
         assert up.end(signal.SIGINT) == 130
 
+    databases = database_pids(line)
+    assert line.run("servers", "--detach").returncode == 0
+    assert database_pids(line) == databases
     with line.running("servers") as servers:
         await servers.says("Ctrl-C stops them")
         assert servers.end(signal.SIGTERM) == 0
-    assert not any(map(alive, database_pids(line)))
+    assert not any(map(alive, databases))

@@ -50,7 +50,7 @@ async def process(environment: Mapping[str, str]) -> AsyncIterator[Process]:
     """`python -m orchestrator.app`."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator.app", cwd=ROOT, env=given | environment, stderr=PIPE, stdout=PIPE
+        sys.executable, "-m", "orchestrator.app", cwd=ROOT, env={**given, **environment}, stderr=PIPE, stdout=PIPE
     )
     try:
         yield child

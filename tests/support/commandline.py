@@ -33,8 +33,15 @@ class CommandLine:
 
     def run(self, *arguments: str, within_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
         """One command to its end."""
+        return self._run(command(arguments), within_s)
+
+    def shell(self, script: str, within_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        """Lines of bash; the first that fails ends it."""
+        return self._run(["bash", "-e", "-o", "pipefail", "-c", script], within_s)
+
+    def _run(self, arguments: Sequence[str], within_s: float) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command(arguments),
+            arguments,
             cwd=self.directory,
             env=self._environment(),
             capture_output=True,

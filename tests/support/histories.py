@@ -194,5 +194,7 @@ class History:
                 self.now = max(self.now, pending.deadline if pending else self.now)
             case "late":
                 self.now += timedelta(hours=1)
+            case _:
+                pass
         queued = frozenset(p.command_id for p in self.state.pending) if said.queued else frozenset[str]()
         return Woken(START if said.watched else self.now, queued)

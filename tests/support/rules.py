@@ -169,8 +169,8 @@ def an_id_changes_only_after_a_recorded_rejection(o: Occasion) -> bool:
 
 
 def attempts_go_on_and_never_restart(o: Occasion) -> bool:
-    before = {(p.step, p.kind): p.attempt for p in o.before.pending if p.kind is not Kind.REVOKE}
-    return all(p.attempt >= before.get((p.step, p.kind), 1) for p in o.after.pending)
+    before = {f"{p.step}/{p.kind}": p.attempt for p in o.before.pending if p.kind is not Kind.REVOKE}
+    return all(p.attempt >= before.get(f"{p.step}/{p.kind}", 1) for p in o.after.pending)
 
 
 def a_success_of_a_pending_command_always_counts(o: Occasion) -> bool:

@@ -254,6 +254,24 @@ async def test_a_trace_context_is_kept_if_it_is_valid(api: Api) -> None:
     assert api.store.sagas[dropped.json()["id"]].traceparent is None
 
 
+async def test_who_waits_while_the_store_is_away_is_told_at_once() -> None:
+    class Away(SlowStore):
+        async def insert(self, states: Any) -> Any:
+            self.away = True
+            return await super().insert(states)
+
+    store = Away()
+    async with running(Api(store=store)) as api:
+        first = asyncio.create_task(api.start())
+        await eventually(lambda: store.batches)
+        waiting = [asyncio.create_task(api.start()) for _ in range(3)]
+        await eventually(lambda: api.starter.waiting == 4)
+        store.go.set()
+        assert [answer.status_code for answer in await asyncio.gather(first, *waiting)] == [503] * 4
+        assert store.batches == [1]
+        assert api.starter.waiting == 0
+
+
 async def test_an_error_of_the_store_reaches_each_caller_as_its_own() -> None:
     class Refusing(SlowStore):
         async def insert(self, states: Any) -> Any:

@@ -94,6 +94,11 @@ def test_a_cancel_while_an_operators_skip_is_being_settled_is_refused() -> None:
     story.is_stuck().skipped(one=1).is_running().cancelled().refused("skipping")
 
 
+def test_a_participant_cannot_make_it_look_as_if_a_client_had_cancelled() -> None:
+    story = given(shape("u", attempts=1)).started().sent("one").failed("cancelled")
+    story.told_events("step-failed", "step-unknown").because("failed")
+
+
 @pytest.mark.parametrize(("notation", "then"), [("u", "undo"), ("n", "revoke")])
 def test_the_sagas_own_deadline_undoes_it_like_a_cancel(notation: str, then: str) -> None:
     story = _in_flight(notation, timeout="10s").after(10).woken().because("deadline").sent(then)
