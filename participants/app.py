@@ -54,7 +54,7 @@ def build(
     clock = clock or SystemClock()
     random = SystemRandom()
     mongo = Mongo.connect(settings.mongo_url, app_name="-".join(["saga", *(each.name for each in participants)]))
-    stream_settings = StreamSettings(max_records=settings.max_batch)
+    stream_settings = StreamSettings(max_records=settings.command_batch)
     bus = RedisBus(settings.redis_url, clock=clock, rng=random, prefix=settings.stream_prefix, settings=stream_settings)
     for participant in participants:
         attach(participant, settings, bus=bus, mongo=mongo, clock=clock)

@@ -27,8 +27,8 @@ class ParticipantSettings(BaseSettings):
     """SAGA_INBOX_EXPIRY_DAYS: how long inbox rows and tombstones are kept. A command first sent longer ago than
     this, less a day, is no longer done: whether it was done before can't be told."""
 
-    max_batch: int = Field(default=200, ge=1, le=1_000)
-    """SAGA_MAX_BATCH: commands read at once, and so in one transaction."""
+    command_batch: int = Field(default=200, ge=1, le=1_000)
+    """SAGA_COMMAND_BATCH: commands read at once, and so in one transaction."""
 
     @property
     def inbox_expiry(self) -> timedelta:
