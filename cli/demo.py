@@ -17,6 +17,7 @@ from adapters.servers import Servers
 from adapters.servers.process import free_port
 from cli.client import SagaClient
 from cli.databases import Databases
+from cli.expected import explaining
 from cli.failure import Failure
 from cli.one_process import services
 from cli.render import saga_tree
@@ -54,11 +55,9 @@ _ORDERS = (
 )
 
 
-def demo() -> None:
-    """Start all services, place an order of each kind, show each saga's steps and the totals.
-
-    Uses real MongoDB and Redis servers of its own in a temporary directory, and leaves nothing behind.
-    """
+@explaining
+def run_demo() -> None:
+    """The whole demo. Raises `Failure` where a saga or a total is not as it must be."""
     configure("warning", "auto")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Clean up then, too.
     with _servers() as where:

@@ -2,17 +2,15 @@
 
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from cli.arguments import examples
 from cli.commands import Commands
-from cli.demo import demo
 from cli.saga_commands import ls, show_one, start
-from cli.seeding import seed
-from cli.service_commands import participant_command, serve_command, servers
-from cli.up import up
+from cli.service_commands import demo, participant, seed, serve, servers, up
 
 app = typer.Typer(
     cls=Commands,
@@ -42,10 +40,9 @@ def saga(
     """
 
 
-_commands = app.command
-_commands("up", epilog=examples("saga up", "saga up --processes", "saga up --port 0 --dir /tmp/try"))(up)
-_commands("demo", epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
-_commands(
+app.command("up", epilog=examples("saga up", "saga up --processes", "saga up --port 0 --dir /tmp/try"))(up)
+app.command("demo", epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
+app.command(
     "start",
     epilog=examples(
         f"saga start order --data {_ORDER}",
@@ -53,18 +50,18 @@ _commands(
         "saga start order --data - --key order-4711 < order.json",
     ),
 )(start)
-_commands("ls", epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"))(ls)
-_commands("show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --json"))(show_one)
-_commands(
+app.command("ls", epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"))(ls)
+app.command("show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --json"))(show_one)
+app.command(
     "seed",
     epilog=examples(
         "saga seed", "saga seed --product hats --stock 10 --price 2500", "saga seed --customer bob --balance 100000"
     ),
 )(seed)
-_commands("servers", epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(servers)
-_commands("serve", epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700"))(serve_command)
-_commands("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(
-    participant_command
+app.command("servers", epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(servers)
+app.command("serve", epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700"))(serve)
+app.command("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(
+    participant
 )
 
 
@@ -72,6 +69,9 @@ def main() -> None:
     """Run the command line."""
     # Users' own sagas and participants are found where the command is run, as with `python -m`.
     sys.path.insert(0, "")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal without Unicode loses a tick, not the answer.
     app(prog_name="saga")
 
 

@@ -19,7 +19,7 @@ async def services(settings: Settings, where: Databases, participants: Sequence[
     Signals are the caller's. Raises `OSError` where the port is taken, `InvalidDefinition`, `ChangedDefinition`.
     """
     orchestrator = Orchestrator(settings)
-    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port)
+    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
     working = build(*participants, settings=where.participant_settings)
     try:
         await working.start()

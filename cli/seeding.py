@@ -5,14 +5,12 @@ Writes into the participants' databases, because they have no HTTP API; never in
 
 import asyncio
 from random import SystemRandom
-from typing import Annotated
-
-import typer
 
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo, find
 from cli.data_directory import nearest
 from cli.databases import participant_settings
+from cli.expected import explaining
 from cli.failure import Exit, Failure
 from cli.terminal import note
 from participants.inventory import PRODUCTS
@@ -21,17 +19,11 @@ from participants.seed import CUSTOMERS_TO_BEGIN_WITH, PRODUCTS_TO_BEGIN_WITH, C
 from participants.settings import ParticipantSettings
 
 
-def seed(
-    product: Annotated[str | None, typer.Option(metavar="ID", help="A product; with --stock and --price.")] = None,
-    stock: Annotated[int | None, typer.Option(min=0, help="How many of the product there are.")] = None,
-    price: Annotated[int | None, typer.Option(min=0, help="The price of one, in cents.")] = None,
-    customer: Annotated[str | None, typer.Option(metavar="ID", help="A customer; with --balance.")] = None,
-    balance: Annotated[int | None, typer.Option(min=0, help="What the customer can spend, in cents.")] = None,
+@explaining
+def run_seed(
+    product: str | None, stock: int | None, price: int | None, customer: str | None, balance: int | None
 ) -> None:
-    """Set a product's stock and price, or a customer's balance; without options, everything the examples use.
-
-    Finds MongoDB by SAGA_MONGO_URL, else by what .saga/ says of the running service.
-    """
+    """Set what is given; without anything, all that the examples use. Raises `Failure`."""
     _check(product, stock, price, customer, balance)
     asyncio.run(_seed(_settings(), _product(product, stock, price), _customer(customer, balance)))
 

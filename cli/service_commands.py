@@ -1,22 +1,47 @@
-"""`saga servers`, `saga serve`, `saga participant`: each part by itself, for several terminals or machines."""
+"""The commands that run services or reach into their databases: only what they accept and say of themselves.
 
-import asyncio
+What they do is imported when it is done: it takes a second that clients of the HTTP API need not wait for.
+"""
+
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvloop
 
-import orchestrator.app
 from cli.arguments import Directory
 from cli.data_directory import NAME, DataDirectory
-from cli.databases import databases, participant_settings
-from cli.lookup import find_participant
-from cli.stopping import Stopping
-from cli.terminal import note
-from orchestrator.logs import configure
-from orchestrator.settings import Settings
-from participants.app import build, serve
+
+Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")]
+
+
+def up(
+    directory: Directory = Path(NAME),
+    port: Port = None,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")
+    ] = False,
+    participant: Annotated[
+        list[str] | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="A participant of your own; may be repeated.")
+    ] = None,
+) -> None:
+    """Run everything here: databases, orchestrator, the three shipped participants.
+
+    Data stays in the data directory; the next `saga up` goes on with it. SAGA_MONGO_URL and SAGA_REDIS_URL name
+    databases to use instead of its own. Ctrl-C ends everything in order, a second one at once.
+    """
+    from cli.up import run_everything  # noqa: PLC0415
+
+    run_everything(DataDirectory(directory), port, processes, participant or [])
+
+
+def demo() -> None:
+    """Start all services, place an order of each kind, show each saga's steps and the totals.
+
+    Uses real MongoDB and Redis servers of its own in a temporary directory, and leaves nothing behind.
+    """
+    from cli.demo import run_demo  # noqa: PLC0415
+
+    run_demo()
 
 
 def servers(
@@ -29,36 +54,40 @@ def servers(
 
     Stays until Ctrl-C, which stops them; their data stays.
     """
-    data = DataDirectory(directory)
-    with databases(data, leave=detach) as where:
-        for name, value in where.environment.items():
-            print(f"export {name}='{value}'", flush=True)
-        if not detach:
-            note("Both run; Ctrl-C stops them.")
-            asyncio.run(_until_stopped())
+    from cli.parts import run_servers  # noqa: PLC0415
+
+    run_servers(DataDirectory(directory), detach)
 
 
-async def _until_stopped() -> None:
-    await Stopping().wait()
+def serve(port: Port = None) -> None:
+    """Run the orchestrator alone, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
+    from cli.parts import run_orchestrator  # noqa: PLC0415
+
+    run_orchestrator(port)
 
 
-def participant_command(
+def participant(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="inventory, payment, orders, or your own module:attribute.")
     ],
 ) -> None:
     """Run one participant, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
-    settings = Settings.load()
-    configure(settings.log_level, settings.log_format)
-    participant = find_participant(name)
-    note(f"Participant {participant.name} runs.")
-    uvloop.run(serve(build(participant, settings=participant_settings())))
+    from cli.parts import run_participant  # noqa: PLC0415
+
+    run_participant(name)
 
 
-def serve_command(
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")] = None,
+def seed(
+    product: Annotated[str | None, typer.Option(metavar="ID", help="A product; with --stock and --price.")] = None,
+    stock: Annotated[int | None, typer.Option(min=0, help="How many of the product there are.")] = None,
+    price: Annotated[int | None, typer.Option(min=0, help="The price of one, in cents.")] = None,
+    customer: Annotated[str | None, typer.Option(metavar="ID", help="A customer; with --balance.")] = None,
+    balance: Annotated[int | None, typer.Option(min=0, help="What the customer can spend, in cents.")] = None,
 ) -> None:
-    """Run the orchestrator alone, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
-    settings = Settings.load(**({} if port is None else {"http_port": port}))
-    configure(settings.log_level, settings.log_format)
-    uvloop.run(orchestrator.app.serve(settings, ready=lambda url: note(f"The orchestrator answers at {url}.")))
+    """Set a product's stock and price, or a customer's balance; without options, everything the examples use.
+
+    Finds MongoDB by SAGA_MONGO_URL, else by what .saga/ says of the running service.
+    """
+    from cli.seeding import run_seed  # noqa: PLC0415
+
+    run_seed(product, stock, price, customer, balance)

@@ -4,19 +4,14 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Annotated
-
-import typer
-import uvloop
 
 from adapters.servers.process import free_port
-from cli.arguments import Directory
 from cli.client import SagaClient
-from cli.data_directory import NAME, DataDirectory
+from cli.data_directory import DataDirectory
 from cli.databases import Databases, databases
+from cli.expected import explaining
 from cli.failure import Failure
 from cli.lookup import find_participant
 from cli.one_process import services
@@ -25,54 +20,47 @@ from cli.stopping import Stopping
 from cli.supervisor import Supervisor
 from cli.terminal import note
 from orchestrator.logs import configure
+from orchestrator.process import run
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
+from participants.participant import Participant
+
+_Participants = Mapping[str, Participant]  #: by what they were called on the command line
 
 _POLL_S = 0.1
 _COMES_UP_WITHIN_S = 60.0
 _PORT_FREED_WITHIN_S = 15.0  #: after a supervisor was killed its children still end in order
 
 
-def up(
-    directory: Directory = Path(NAME),
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")] = None,
-    processes: Annotated[
-        bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")
-    ] = False,
-    participant: Annotated[
-        list[str] | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="A participant of your own; may be repeated.")
-    ] = None,
-) -> None:
-    """Run everything here: databases, orchestrator, the three shipped participants.
-
-    Data stays in the data directory; the next `saga up` goes on with it. SAGA_MONGO_URL and SAGA_REDIS_URL name
-    databases to use instead of its own. Ctrl-C ends everything in order, a second one at once.
-    """
-    data = DataDirectory(directory)
-    names = [*SHIPPED, *(participant or [])]
+@explaining
+def run_everything(data: DataDirectory, port: int | None, processes: bool, own: Sequence[str]) -> None:
+    """Everything, until told to stop; `own` are participants of the user's."""
+    # First: a mistyped name shows before anything has been started.
+    participants = {name: find_participant(name) for name in (*SHIPPED, *own)}
     with data.locked("service"), databases(data) as where:
         settings = where.settings(**({} if port is None else {"http_port": port}))
         settings = settings.model_copy(update={"http_port": _free(settings, data)})
         configure(settings.log_level, settings.log_format)
-        run = _as_processes if processes else _in_one_process
+        everything = _as_processes if processes else _in_one_process
         with suppress(KeyboardInterrupt):  # Before `Stopping` listens, Ctrl-C still comes as this.
-            uvloop.run(run(data, where, settings, names))
+            run(everything(data, where, settings, participants))
     note("Ended.")
 
 
-async def _in_one_process(data: DataDirectory, where: Databases, settings: Settings, names: Sequence[str]) -> None:
-    participants = [find_participant(name) for name in names]
+async def _in_one_process(
+    data: DataDirectory, where: Databases, settings: Settings, participants: _Participants
+) -> None:
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
-    async with services(settings, where, participants) as url:
+    async with services(settings, where, list(participants.values())) as url:
         with data.announced(url, where.mongo_url if where.own_mongo else None):
             print(banner(url, where), flush=True)
             await stopping.wait()
 
 
-async def _as_processes(data: DataDirectory, where: Databases, settings: Settings, names: Sequence[str]) -> None:
+async def _as_processes(data: DataDirectory, where: Databases, settings: Settings, participants: _Participants) -> None:
     children = {"orchestrator": ["serve", "--port", str(settings.http_port)]}
-    children |= {find_participant(name).name: ["participant", name] for name in names}
+    children |= {participant.name: ["participant", name] for name, participant in participants.items()}
     url = f"http://{_host(settings)}:{settings.http_port}"
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
@@ -88,13 +76,13 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
 async def _announce_when_ready(url: str, where: Databases, supervisor: Supervisor) -> None:
     end = time.monotonic() + _COMES_UP_WITHIN_S
     with SagaClient(url) as client:
-        while not await asyncio.to_thread(client.is_ready):
-            if time.monotonic() > end:
-                note(f"The orchestrator is still not ready; {url}/readyz says why.")
-                return
+        while not (ready := await asyncio.to_thread(client.is_ready)) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
     supervisor.came_up()
-    print(banner(url, where), flush=True)
+    if ready:
+        print(banner(url, where), flush=True)
+    else:
+        note(f"The orchestrator is still not ready; {url}/readyz says why.")
 
 
 def banner(url: str, where: Databases) -> str:

@@ -31,6 +31,7 @@ from orchestrator.api.services import Services
 from orchestrator.dead_letters import DeadLetters
 from orchestrator.engine import Engine
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
+from orchestrator.process import run
 from orchestrator.replies import ReplyHandler
 from orchestrator.serving import HttpServer
 from orchestrator.settings import InvalidSettings, Settings
@@ -90,7 +91,7 @@ class Orchestrator:
             starter=self.starter,
             admission=self.admission,
             new_id=_uuid7,
-            limits=Limits(settings.max_body_bytes, settings.body_timeout_s, settings.max_requests),
+            limits=Limits(settings.max_body_bytes, settings.receive_timeout_s, settings.max_requests),
             max_batch=settings.max_batch,
             wait_max_s=settings.wait_max_s,
             not_ready=self._not_ready,
@@ -181,7 +182,7 @@ async def serve(
     """
     stop = stop or asyncio.Event()
     orchestrator = Orchestrator(settings)
-    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port)
+    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
     loop = asyncio.get_running_loop()
     with _signals(stop):
         try:
@@ -230,16 +231,6 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """`asyncio.run`, on uvloop where there is one."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
@@ -16,11 +17,12 @@ MAX_HEADER_BYTES = 16_384
 class HttpServer:
     """One application on one socket."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        """Take the port; raises `OSError` if it is taken."""
+    def __init__(self, app: ASGIApp, host: str, port: int, receive_timeout_s: float = 10.0) -> None:
+        """Take the port; raises `OSError` if it is taken. A client gets that long for its first request's head."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         self._app = app
+        self._protocol = type("Protocol", (_Protocol,), {"receive_timeout_s": receive_timeout_s})
 
     @property
     def url(self) -> str:
@@ -47,6 +49,7 @@ class HttpServer:
     def _config(self, grace_s: float) -> uvicorn.Config:
         return uvicorn.Config(
             self._app,
+            http=self._protocol,
             lifespan="off",
             ws="none",
             log_config=None,
@@ -57,6 +60,25 @@ class HttpServer:
             timeout_graceful_shutdown=max(1, round(grace_s)),
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
+
+
+class _Protocol(H11Protocol):
+    """Closes a connection that says nothing, or never comes to the end of its first request's head."""
+
+    receive_timeout_s: float
+    _timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base says it
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(self.receive_timeout_s, self._close_if_silent)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None:  # No request has begun, though its type says that one always has.
+            self.transport.close()  # type: ignore[unreachable]
 
 
 class _Server(uvicorn.Server):

@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Where HTTP listens: a loopback address.")
     http_port: int = Field(8700, ge=0, le=65_535, description="The port; 0 takes any free one.")
     max_body_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Longest request body; beyond it: 413.")
-    body_timeout_s: float = Field(10.0, ge=0.1, le=300, description="How long a request's body may take to arrive.")
+    receive_timeout_s: float = Field(
+        10.0, ge=0.1, le=300, description="How long a request's head, and then its body, may take to arrive."
+    )
     max_requests: int = Field(2_000, ge=1, le=100_000, description="Requests in hand at once; beyond it: 503.")
     max_batch: int = Field(1_000, ge=1, le=10_000, description="Sagas in one `POST /v1/sagas:batch`.")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="Longest `Prefer: wait`; a longer wish is cut to this.")

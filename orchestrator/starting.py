@@ -44,6 +44,7 @@ class Starter:
         self._queue: deque[_Waiting] = deque()
         self.waiting = 0  #: starts that are not stored yet
         self._unannounced: list[Decision] = []
+        self._left_out = 0
         self._storing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
         self.stopped = False  #: nothing is let in any more
@@ -107,7 +108,7 @@ class Starter:
 
     def _announce_soon(self, decisions: Sequence[Decision]) -> None:
         if len(self._unannounced) + len(decisions) > self._limit:
-            log.warning("start-not-announced", sagas=len(decisions), reason="too many are waiting for Redis")
+            self._left_out += len(decisions)
             return  # Each saga's timer sends what was not sent here.
         self._unannounced.extend(decisions)
         if self._announcing is None and self._unannounced:
@@ -122,6 +123,9 @@ class Starter:
             log.exception("start-not-announced")
         finally:
             self._announcing = None
+            if self._left_out:
+                log.warning("start-not-announced", sagas=self._left_out, reason="too many were waiting for Redis")
+            self._left_out = 0
 
 
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:

@@ -8,7 +8,7 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from orchestrator.api.body import SagaName
 from orchestrator.api.problems import Fault, invalid
@@ -40,12 +40,20 @@ class ListQuery(BaseModel):
         None, description="`next` of the page before."
     )
 
+    @field_validator("since")
+    @classmethod
+    def _in_utc(cls, since: datetime | None) -> datetime | None:
+        try:
+            return None if since is None else since.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("is no time that can be told in UTC") from None
+
     def to_query(self) -> Query:
         """The store's query, with one more than the page: it says whether there is a next one."""
         return Query(
             saga=self.saga,
             status=self.status,
-            since=None if self.since is None else self.since.astimezone(UTC),
+            since=self.since,
             prefix=self.q,
             after=None if self.cursor is None else read_cursor(self.cursor),
             limit=self.limit + 1,

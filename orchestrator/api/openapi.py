@@ -12,6 +12,9 @@ from sagas.schemas import schema
 
 _REFS = "#/components/schemas/"
 
+#: Each one is checked by itself, so a bad one among them is a result and not an error.
+_ONE_OF_MANY = {"anyOf": [{"$ref": f"{_REFS}StartRequest"}, {"description": "Anything else: its result is a problem."}]}
+
 
 def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str, Any]:
     """The document of this service."""
@@ -23,10 +26,7 @@ def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str
     components["StartRequest"] = {"oneOf": starts, "discriminator": {"propertyName": "saga"}}
     components["BatchRequest"] = {
         "type": "object",
-        "properties": {
-            # Each one is checked by itself, so a bad one among them is a result and not an error.
-            "sagas": {"type": "array", "minItems": 1, "maxItems": max_batch, "items": {"$ref": f"{_REFS}StartRequest"}}
-        },
+        "properties": {"sagas": {"type": "array", "minItems": 1, "maxItems": max_batch, "items": _ONE_OF_MANY}},
         "required": ["sagas"],
         "additionalProperties": False,
     }

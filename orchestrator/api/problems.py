@@ -98,8 +98,8 @@ def retry_later(kind: Kind, detail: str, retry_after_s: int) -> Problem:
 
 def invalid(part: str, faults: Sequence[Fault]) -> Problem:
     """Faults in a part of the request: its body, query or headers."""
-    said = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return Problem(Kind.INVALID_REQUEST, f"The {part} has {said}; see `errors`.", faults=faults)
+    said = "is 1 fault" if len(faults) == 1 else f"are {len(faults)} faults"
+    return Problem(Kind.INVALID_REQUEST, f"There {said} in the {part}; see `errors`.", faults=faults)
 
 
 def faults_of(error: ValidationError, under: str = "") -> list[Fault]:

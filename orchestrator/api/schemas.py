@@ -125,7 +125,11 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string", **schema}}
 
 
-_KEY = _header("Idempotency-Key", "Makes a repeat of this request safe: one saga for each key.", maxLength=600)
+_KEY = _header(
+    "Idempotency-Key",
+    "Makes a repeat of this request safe: one saga for each key. In quotation marks or without.",
+    pattern=r"^[!#-~]([ -~]{0,253}[!-~])?$",
+)
 _PREFER = _header("Prefer", "`wait=10` waits up to 10 s for the saga's end.")
 _IF_NONE_MATCH = _header("If-None-Match", "An `ETag`: 304 if the saga has not changed since.")
 

@@ -87,6 +87,16 @@ async def test_a_body_of_64_megabytes_is_refused_before_it_has_arrived(
     assert (await client.get("/livez")).status_code == 200
 
 
+@pytest.mark.parametrize("said", [b"", b"GET /livez HTTP/1.1\r\nHost: "])
+async def test_a_connection_that_never_asks_is_closed(mongo_url: str, redis_url: str, said: bytes) -> None:
+    async with serving(settings_for(mongo_url, redis_url, receive_timeout_s=0.3)) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        assert (await client.get("/livez")).status_code == 200
+
+
 async def test_a_thousand_requests_with_one_key_at_once_are_one_saga(settings: Settings) -> None:
     orchestrator = Orchestrator(settings)
     await orchestrator.start()

@@ -41,13 +41,14 @@ class Api:
         self,
         *,
         store: MemorySagaStore | None = None,
+        bus: MemoryBus | None = None,
         sagas: Sequence[Saga] = (order,),
         max_active: int = 1_000,
         **given: Any,
     ) -> None:
         clock, streams = SystemClock(), Streams()
         self.store = store or MemorySagaStore()
-        self.bus = MemoryBus(clock, retry_s=0.02)
+        self.bus = bus or MemoryBus(clock, retry_s=0.02)
         self.engine = Engine(Definitions(sagas), self.store, Announcer(self.bus, streams), clock)
         self.bus.subscribe(Subscription(streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine)))
         self.starter = Starter(self.engine, limit=given.pop("max_starting", 1_000))

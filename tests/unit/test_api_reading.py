@@ -112,6 +112,8 @@ async def test_filters_combine(api: Api, query: dict[str, str], ids: list[str]) 
         "since=yesterday",
         "since=2026-01-01T12:00:00",
         "since=99999999999999999999",
+        "since=9999-12-31T23:59:59-12:00",
+        "since=0001-01-01T00:00:00%2B12:00",
         "q=.*",
         "q=%00",
         "q=",

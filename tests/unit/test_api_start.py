@@ -1,13 +1,17 @@
 """Starting sagas over HTTP: what is answered when, and what a repeat gets."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
+import structlog
 
+from adapters.bus import Entry
+from adapters.clock import SystemClock
 from adapters.errors import Unavailable
+from adapters.memory_bus import MemoryBus
 from orchestrator.core.state import Status
 from orchestrator.memory_store import MemorySagaStore
 from support import eventually
@@ -270,6 +274,29 @@ async def test_who_waits_while_the_store_is_away_is_told_at_once() -> None:
         assert [answer.status_code for answer in await asyncio.gather(first, *waiting)] == [503] * 4
         assert store.batches == [1]
         assert api.starter.waiting == 0
+
+
+class SlowBus(MemoryBus):
+    """Publishes nothing before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock())
+        self.go = asyncio.Event()
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        await self.go.wait()
+        return await super().publish(entries)
+
+
+async def test_what_cannot_be_announced_in_time_is_left_to_the_timers() -> None:
+    bus = SlowBus()
+    async with running(Api(bus=bus, max_starting=5)) as api:
+        with structlog.testing.capture_logs() as logged:
+            assert [(await api.start()).status_code for _ in range(9)] == [202] * 9
+            bus.go.set()
+            await eventually(lambda: any(line["event"] == "start-not-announced" for line in logged))
+        assert [line["sagas"] for line in logged if line["event"] == "start-not-announced"] == [3]
+        assert len(bus.server.entries(bus.streams.commands("inventory"))) == 6
 
 
 async def test_an_error_of_the_store_reaches_each_caller_as_its_own() -> None:

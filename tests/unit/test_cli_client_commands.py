@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from support.commandline import CommandLine
 from support.scripted import ScriptedService, saga_json, scripted_service, step_json
 
 DECLINED = {"step": "charge-payment", "code": "insufficient-funds", "detail": "broke can't pay 1999"}
@@ -262,3 +263,12 @@ def test_every_command_shows_examples() -> None:
 
 def test_the_version_is_told() -> None:
     assert saga("--version").stdout.startswith("saga ")
+
+
+def test_a_terminal_without_unicode_still_gets_the_words(service: ScriptedService, tmp_path: Path) -> None:
+    service.on("GET /v1/sagas/one", saga_json())
+
+    result = CommandLine(tmp_path, {"PYTHONIOENCODING": "ascii", "SAGA_URL": service.url}).run("show", "one")
+
+    assert result.returncode == 0
+    assert "? reserve-stock" in result.stdout

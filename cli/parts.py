@@ -1,0 +1,48 @@
+"""Each part by itself, for several terminals or machines: only the databases, the orchestrator, one participant."""
+
+import asyncio
+
+import orchestrator.app
+from cli.data_directory import DataDirectory
+from cli.databases import databases, participant_settings
+from cli.expected import explaining
+from cli.lookup import find_participant
+from cli.stopping import Stopping
+from cli.terminal import note
+from orchestrator.logs import configure
+from orchestrator.process import run
+from orchestrator.settings import Settings
+from participants.app import build, serve
+
+
+@explaining
+def run_servers(directory: DataDirectory, detach: bool) -> None:
+    """Both databases, until told to stop; `detach` leaves them running."""
+    with databases(directory, leave=detach) as where:
+        for name, value in where.environment.items():
+            print(f"export {name}='{value}'", flush=True)
+        if not detach:
+            note("Both run; Ctrl-C stops them.")
+            asyncio.run(_until_stopped())
+
+
+async def _until_stopped() -> None:
+    await Stopping().wait()
+
+
+@explaining
+def run_orchestrator(port: int | None) -> None:
+    """The orchestrator, on the databases that the environment names."""
+    settings = Settings.load(**({} if port is None else {"http_port": port}))
+    configure(settings.log_level, settings.log_format)
+    run(orchestrator.app.serve(settings, ready=lambda url: note(f"The orchestrator answers at {url}.")))
+
+
+@explaining
+def run_participant(name: str) -> None:
+    """One participant, on the databases that the environment names."""
+    settings = Settings.load()
+    configure(settings.log_level, settings.log_format)
+    participant = find_participant(name)
+    note(f"Participant {participant.name} runs.")
+    run(serve(build(participant, settings=participant_settings())))

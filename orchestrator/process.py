@@ -1,0 +1,38 @@
+"""What a process needs that serves many: its event loop, a garbage collector that is not always at work, and files.
+
+For programs, once, before the event loop runs; never for a library's users.
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Coroutine
+from typing import Any
+
+GC_THRESHOLD = (20_000, 20, 20)  #: sagas and messages are short-lived trees: the default looks at them all the time
+OPEN_FILES = 65_536  #: each connection is one; a common default of 1,024 is soon used up by idle clients
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run` in a tuned process, on uvloop where there is one."""
+    tune()
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+def tune() -> None:
+    """Collect garbage less often (a fifth of the time of a start went there), and allow more open files."""
+    gc.collect()
+    gc.freeze()  # What was imported stays.
+    gc.set_threshold(*GC_THRESHOLD)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - not on every platform
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
