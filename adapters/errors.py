@@ -7,3 +7,7 @@ class Unavailable(Exception):
 
 class Conflict(Exception):
     """Somebody else wrote first: start over from a fresh read."""
+
+
+class Locked(Conflict):
+    """An open transaction, maybe of a process that is dead, holds a document that this one needs."""

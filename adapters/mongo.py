@@ -27,7 +27,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from adapters.errors import Conflict, Unavailable
+from adapters.errors import Conflict, Locked, Unavailable
 
 __all__ = [
     "ASCENDING",
@@ -50,9 +50,10 @@ Driver = Literal["motor", "pymongo"]
 
 WRITE_CONFLICT = 112
 DUPLICATE_KEY = 11000
+INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpecsConflict
 COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
 SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it is `Unavailable`
-SOCKET_TIMEOUT_MS = 20_000
+SOCKET_TIMEOUT_MS = 10_000
 POOL_SIZE = 50
 
 # Errors that say "this server can't right now": not primary, shutting down, interrupted, stepped down, write concern
@@ -70,7 +71,9 @@ def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
         return Unavailable(f"MongoDB does not answer: {type(error).__name__}")
     code = error.code if isinstance(error, OperationFailure) else None
-    if code == WRITE_CONFLICT or error.has_error_label("TransientTransactionError"):
+    if code == WRITE_CONFLICT:
+        return Locked(str(code))
+    if error.has_error_label("TransientTransactionError"):
         return Conflict(str(code))
     if code in AWAY_CODES:
         return Unavailable(f"MongoDB refuses for now: code {code}")
@@ -80,7 +83,9 @@ def _translate(error: PyMongoError) -> Exception:
 def _translate_bulk(error: BulkWriteError) -> Exception:
     details = error.details or {}
     codes = {failure.get("code") for failure in details.get("writeErrors", [])}
-    if codes & {DUPLICATE_KEY, WRITE_CONFLICT} or error.has_error_label("TransientTransactionError"):
+    if WRITE_CONFLICT in codes:
+        return Locked(str(WRITE_CONFLICT))
+    if DUPLICATE_KEY in codes or error.has_error_label("TransientTransactionError"):
         return Conflict(str(sorted(code for code in codes if code)))
     if details.get("writeConcernErrors") or codes & AWAY_CODES:
         return Unavailable("MongoDB did not confirm a write")
@@ -223,6 +228,13 @@ def _taken(error: BulkWriteError) -> set[int]:
 
 
 async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> None:
-    """Make the indexes that are missing."""
+    """Make the indexes that are missing; one that another release defined otherwise under its name is made anew."""
     with translating():
-        await collection.create_indexes(list(indexes))
+        for index in indexes:
+            try:
+                await collection.create_indexes([index])
+            except OperationFailure as error:
+                if error.code not in INDEX_CHANGED_CODES:
+                    raise
+                await collection.drop_index(index.document["name"])
+                await collection.create_indexes([index])

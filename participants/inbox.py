@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
-from adapters.errors import Conflict
+from adapters.errors import Conflict, Locked, Unavailable
 from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, translating
 from participants.barrier import Row
 from sagas.messages import Kind, Outcome
@@ -72,7 +72,11 @@ class Inbox(Protocol):
 
 
 async def restarting(once: Callable[[], Awaitable[T]], clock: Clock, random: Random, tries: int) -> T:
-    """Call `once` until it meets no `Conflict`, at most `tries` times, after longer and longer random pauses."""
+    """Call `once` until it meets no `Conflict`, at most `tries` times, after longer and longer random pauses.
+
+    Where a lock outlasts them all, that is nobody's failure: MongoDB keeps the locks of a process that died in a
+    transaction for up to `transactionLifetimeLimitSeconds`. So it is `Unavailable`, which is never counted.
+    """
     pause_s = FIRST_PAUSE_S
     for _ in range(tries - 1):
         try:
@@ -80,7 +84,10 @@ async def restarting(once: Callable[[], Awaitable[T]], clock: Clock, random: Ran
         except Conflict:
             await clock.sleep(random.uniform(0, pause_s))
             pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-    return await once()
+    try:
+        return await once()
+    except Locked as locked:
+        raise Unavailable("an open transaction holds what this one needs") from locked
 
 
 class MongoInbox:

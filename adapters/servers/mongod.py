@@ -45,6 +45,8 @@ class MongoServer(LocalServer):
             *("--wiredTigerCacheSizeGB", "0.25"),
             *("--oplogSize", "256"),  # Megabytes.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # Seconds for which a transaction keeps its locks when its process was killed; by default a minute.
+            *("--setParameter", "transactionLifetimeLimitSeconds=3"),
             *("--logpath", str(self.log_file)),
             "--logappend",
         ]

@@ -223,3 +223,13 @@ async def test_no_transition_of_a_running_saga_touches_an_index(documents: tuple
     after = await collection.find_one({"_id": "a"})
     assert indexed == {"_id", "created_at", "status", "wake_at"}
     assert {field: before[field] for field in indexed} == {field: after[field] for field in indexed}
+
+
+async def test_an_index_that_another_release_defined_otherwise_is_made_anew(
+    documents: tuple[MongoSagaStore, Any],
+) -> None:
+    store, collection = documents
+    await collection.drop_index("wake_at")
+    await collection.create_index([("wake_at", 1)], name="wake_at")
+    await store.prepare()
+    assert (await collection.index_information())["wake_at"]["key"] == [("wake_at", 1), ("_id", 1)]

@@ -207,15 +207,16 @@ async def test_a_body_that_does_not_arrive_is_given_up() -> None:
 
 
 async def test_more_requests_at_once_than_allowed_are_refused_but_probes_are_answered() -> None:
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
 
     async def held() -> AsyncIterator[bytes]:
         yield b"{"
+        begun.set()
         await release.wait()
 
     async with running(Api(limits=Limits(requests=1))) as api:
         holding = asyncio.create_task(api.client.post("/v1/sagas", content=held(), headers=JSON))
-        await asyncio.wait([holding], timeout=0.05)
+        await begun.wait()
         refused = await api.client.get("/v1/sagas")
         problem(refused, "overloaded", 503)
         assert refused.headers["Retry-After"]
