@@ -197,7 +197,8 @@ class Engine:
             self._cache.put(after)
             self.waiters.tell(after)
             if after.status is not batch.changes[saga_id].before.status:
-                log.info("saga-" + after.status.value, saga_id=saga_id, saga=after.saga, revision=after.revision)
+                told = {"saga": after.saga, "status": after.status.value, "revision": after.revision}
+                log.info("saga-status", saga_id=saga_id, **told)
         return batch.changes.keys() - saved
 
     async def _reschedule(self, batch: _Batch) -> None:

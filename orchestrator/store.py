@@ -144,8 +144,11 @@ class MongoSagaStore:
         return {state.id: state for state in found}
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
-        """One transaction for the batch: it halves the cost of each update. Where somebody else has changed one of
-        the sagas nothing of it is applied, and the batch is written unordered instead, each update on its own."""
+        """Save a batch in one transaction, which halves the cost of each update.
+
+        Where somebody else has changed one of the sagas nothing of it is applied, and the batch is written unordered
+        instead, each update on its own.
+        """
         try:
             if len(changes) > 1:
                 await self._mongo.transaction(lambda session: self._save_all(changes, session))

@@ -4,10 +4,10 @@ from random import Random
 from typing import NoReturn
 
 import pytest
-from support.clock import ManualClock
 
 from adapters.errors import Conflict, Locked, Unavailable
 from participants.inbox import restarting
+from support.clock import ManualClock
 
 
 async def test_a_lock_that_outlasts_every_try_is_nobodys_failure() -> None:
