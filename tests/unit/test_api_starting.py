@@ -70,10 +70,11 @@ async def test_a_starter_that_stops_finishes_what_it_let_in() -> None:
         stopping = asyncio.create_task(api.starter.stop())
         await eventually(lambda: api.starter.stopped)
         problem(await api.start(), "overloaded", 503)
+        assert not stopping.done()
         store.go.set()
         await stopping
-        assert (await let_in).status_code == 202
         assert api.bus.server.entries(api.bus.streams.commands("inventory"))
+        assert (await let_in).status_code == 202
 
 
 async def test_who_waits_while_the_store_is_away_is_told_at_once() -> None:
