@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvloop
 from rich.text import Text
 
 from adapters.mongo import Mongo
+from adapters.process import run
 from adapters.servers import Servers
 from adapters.servers.process import free_port
 from cli.client import SagaClient
@@ -61,7 +61,7 @@ def run_demo() -> None:
     configure("warning", "auto")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Clean up then, too.
     with _servers() as where:
-        right = uvloop.run(_demo(where))
+        right = run(_demo(where))
     if not right:
         raise Failure("Something above is not as it should be.")
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import orchestrator.app
+from adapters.process import run
 from cli.data_directory import DataDirectory
 from cli.databases import databases, participant_settings
 from cli.expected import explaining
@@ -10,7 +11,6 @@ from cli.lookup import find_participant
 from cli.stopping import Stopping
 from cli.terminal import note
 from orchestrator.logs import configure
-from orchestrator.process import run
 from orchestrator.settings import Settings
 from participants.app import build, serve
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from adapters.process import run
 from adapters.servers.process import free_port
 from cli.client import SagaClient
 from cli.data_directory import DataDirectory
@@ -20,7 +21,6 @@ from cli.stopping import Stopping
 from cli.supervisor import Supervisor
 from cli.terminal import note
 from orchestrator.logs import configure
-from orchestrator.process import run
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
 from participants.participant import Participant

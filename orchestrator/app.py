@@ -19,6 +19,7 @@ from adapters.bus import Subscription
 from adapters.clock import Clock, SystemClock
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
+from adapters.process import run
 from adapters.streams.names import ORCHESTRATOR_GROUP
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
@@ -31,7 +32,6 @@ from orchestrator.api.services import Services
 from orchestrator.dead_letters import DeadLetters
 from orchestrator.engine import Engine
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
-from orchestrator.process import run
 from orchestrator.replies import ReplyHandler
 from orchestrator.serving import HttpServer
 from orchestrator.settings import InvalidSettings, Settings

@@ -12,6 +12,7 @@ from random import SystemRandom
 from adapters.bus import Bus
 from adapters.clock import Clock, SystemClock
 from adapters.mongo import Mongo
+from adapters.process import run
 from adapters.streams.application import FastStream, application
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
@@ -96,7 +97,7 @@ def main(names: list[str]) -> int:
     if unknown or not names:
         sys.stderr.write(f"usage: python -m participants.app {' | '.join(SHIPPED)} …\n")
         return 2
-    asyncio.run(serve(build(*(SHIPPED[name] for name in names))))
+    run(serve(build(*(SHIPPED[name] for name in names))))
     return 0
 
 

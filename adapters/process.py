@@ -7,21 +7,22 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 GC_THRESHOLD = (20_000, 20, 20)  #: sagas and messages are short-lived trees: the default looks at them all the time
 OPEN_FILES = 65_536  #: each connection is one; a common default of 1,024 is soon used up by idle clients
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """`asyncio.run` in a tuned process, on uvloop where there is one."""
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`asyncio.run` in a tuned process, on uvloop where there is one. Raises what `main` raises."""
     tune()
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+        return asyncio.run(main)
+    return uvloop.run(main)
 
 
 def tune() -> None:
