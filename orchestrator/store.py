@@ -165,15 +165,15 @@ class MongoSagaStore:
 
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:
         """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""
-        token = f"{self._rng.getrandbits(64):016x}"
+        token = f"{self._rng.getrandbits(64):016x}" if len(changes) > 1 else None
         try:
             with translating():
                 result = await self._sagas.bulk_write([_update(change, token) for change in changes], ordered=False)
         except Conflict as conflict:
             raise Unavailable("MongoDB did not say which sagas were saved") from conflict
         ids = [change.after.id for change in changes]
-        if result.matched_count == len(changes):
-            return set(ids)
+        if result.matched_count in (0, len(changes)):
+            return set(ids) if result.matched_count else set()
         won = await find(self._sagas, {"_id": {"$in": ids}, "saved_by": token}, limit=len(ids), projection=["_id"])
         return {document["_id"] for document in won}
 

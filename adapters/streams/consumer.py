@@ -90,7 +90,7 @@ class Consumer:
             self.left.pop(entry_id, None)
             if not pending and not await client.xrange(stream, min=entry_id, max=entry_id, count=1):
                 self._shared.counts.vanished += 1
-                log.warning("entry_vanished", stream=stream, group=group, entry_id=entry_id)
+                log.warning("entry-vanished", stream=stream, group=group, entry_id=entry_id)
 
     async def _together(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """One handler call for all; returns those that have to be tried alone."""
@@ -120,7 +120,7 @@ class Consumer:
             for error in unsettled.values():
                 raise error
         except WrongType as error:
-            log.warning("publishing_refused", stream=delivery.stream, entry_id=delivery.entry_id, error=str(error))
+            log.warning("publishing-refused", stream=delivery.stream, entry_id=delivery.entry_id, error=str(error))
         except Unavailable as error:
             if counted:
                 await self._uncount(delivery.entry_id)
@@ -178,7 +178,7 @@ class Consumer:
 
     async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
         """The entries that a dead letter causes; the application has its copy first, for Redis may lose ours."""
-        log.warning("entry_dead", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
+        log.warning("entry-dead", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
         await self._tell_dead(delivery, reason)
         return dead_letters(delivery, reason, self._shared.clock.now(), self._shared.streams)
 
@@ -190,7 +190,7 @@ class Consumer:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the letter itself is safe; a failing copy must not block the stream
-            log.error("dead_letter_copy_failed", entry_id=delivery.entry_id, error=repr(error))
+            log.error("dead-letter-copy-failed", entry_id=delivery.entry_id, error=repr(error))
 
     async def _count(self, entry_id: str) -> int:
         step = 1 - self._overcounted.get(entry_id, 0)
@@ -214,7 +214,7 @@ class Consumer:
 
     def _leave(self, delivery: Delivery, verdict: Leave) -> None:
         self._shared.counts.left += 1
-        log.info("entry_left", stream=delivery.stream, entry_id=delivery.entry_id, reason=verdict.reason)
+        log.info("entry-left", stream=delivery.stream, entry_id=delivery.entry_id, reason=verdict.reason)
 
     def _delivery(self, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Delivery:
         return Delivery(

@@ -79,7 +79,7 @@ class Guardian:
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
-                log.warning("guardian_step_failed", stream=self._stream, step=step.__name__, error=repr(error))
+                log.warning("guardian-step-failed", stream=self._stream, step=step.__name__, error=repr(error))
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
@@ -113,7 +113,7 @@ class Guardian:
             with translating():
                 await self._reader.start()
             self._shared.counts.restarts += self._had_group
-            log.info("reader_started", stream=self._stream, group=self._group)
+            log.info("reader-started", stream=self._stream, group=self._group)
         self._had_group, self._doubtful, self._trouble = True, False, "its reader has died"
 
     async def _lost_group(self) -> bool:
@@ -127,7 +127,7 @@ class Guardian:
         return delivered is None or parse_id(delivered) < furthest
 
     def _note_healed(self) -> None:
-        log.warning("group_healed", stream=self._stream, group=self._group)
+        log.warning("group-healed", stream=self._stream, group=self._group)
         self._shared.counts.healed += 1
         self._shared.publisher.forget_groups()
         self._consumer.furthest = (0, 0)
@@ -137,7 +137,7 @@ class Guardian:
         try:
             await on_healed(self._stream)
         except Exception as error:  # noqa: BLE001 - owed until it succeeds; the reader is not to blame
-            log.warning("on_healed_failed", stream=self._stream, error=repr(error))
+            log.warning("on-healed-failed", stream=self._stream, error=repr(error))
         else:
             self._heal_owed = False
 

@@ -51,7 +51,7 @@ def log_raised(deliveries: Sequence[Delivery], error: Exception) -> None:
     first = deliveries[0]
     frames = traceback.extract_tb(error.__traceback__)
     log.error(
-        "handler_raised",
+        "handler-raised",
         stream=first.stream,
         entry_id=first.entry_id,
         entries=len(deliveries),
