@@ -36,14 +36,21 @@ PUBLISHED = frozenset(
 def conclude(turn: Turn) -> Decision:
     """The next revision, and what it sends. Raises `StepFault` where a command can't be built."""
     transition = _transition(turn)
-    folded = _repeats(turn.state.last, transition)
+    folded = _repeats(turn.before.last, transition)
     if folded:
-        transition = replace(transition, count=turn.state.last.count + 1)
+        transition = replace(transition, count=turn.before.last.count + 1)
     state = replace(
-        turn.state,
+        turn.before,
+        status=turn.status,
         revision=transition.revision,
+        data=turn.data,
+        steps=turn.steps,
         updated_at=turn.now,
         last=transition,
+        pending=turn.pending,
+        failure=turn.failure,
+        skip=turn.skip,
+        ended_at=turn.ended_at,
         wake_at=_wake_at(turn),
     )
     commands = tuple(_command(turn.saga, state, pending, turn.now) for pending in turn.to_send)
@@ -78,8 +85,8 @@ def repeat(saga: Saga, state: SagaState, now: datetime) -> Decision:
 
 def resend(turn: Turn, woken: Woken) -> Decision:
     """Send again what is due, count nothing. A deadline that passed with nobody listening begins anew."""
-    state, pendings, to_send = turn.state, [], []
-    for pending in turn.state.pending:
+    state, pendings, to_send = turn.before, [], []
+    for pending in state.pending:
         queued = pending.command_id in woken.queued
         overdue = turn.now >= pending.deadline and state.status is not Status.STUCK
         if (overdue or timers.send_is_due(pending, state, turn.now)) and not queued:
@@ -121,7 +128,7 @@ def _event(state: SagaState) -> Json:
 
 
 def _command(saga: Saga, state: SagaState, pending: Pending, now: datetime) -> CommandMessage:
-    type_, data = content(saga, state, pending)
+    type_, data = content(saga, state.data, pending)
     return CommandMessage(
         id=pending.command_id,
         type=type_,
@@ -138,25 +145,25 @@ def _command(saga: Saga, state: SagaState, pending: Pending, now: datetime) -> C
     )
 
 
-def content(saga: Saga, state: SagaState, pending: Pending) -> tuple[str, Json]:
+def content(saga: Saga, data: Json, pending: Pending) -> tuple[str, Json]:
     """The type and data of a pending command. Raises `StepFault` where the saga's data does not make one."""
     step = saga.steps[saga.index(pending.step)]
     if pending.kind is Kind.REVOKE:
         return f"{pending.participant}.revoke", {}
     if pending.kind is Kind.COMPENSATION and step.undo is not None:
-        return step.undo.endpoint.type, step.build_undo(state.data)
-    return step.endpoint.type, step.build_command(state.data)
+        return step.undo.endpoint.type, step.build_undo(data)
+    return step.endpoint.type, step.build_command(data)
 
 
 def _transition(turn: Turn) -> Transition:
     about, fault = turn.about, turn.fault
     return Transition(
-        revision=turn.state.revision + 1,
+        revision=turn.before.revision + 1,
         at=turn.now,
         events=turn.events,
-        status=turn.state.status,
+        status=turn.status,
         step=about.step if about else None,
-        step_status=turn.state.steps[turn.index].status if about else None,
+        step_status=turn.steps[turn.index].status if about else None,
         kind=about.kind if about else None,
         attempt=about.attempt if about else None,
         code=fault.code if fault else None,
@@ -172,9 +179,9 @@ def _repeats(last: Transition, new: Transition) -> bool:
 
 def _wake_at(turn: Turn) -> datetime | None:
     """Early is harmless, late is not: an earlier time that stands already is kept."""
-    if turn.state.status.ended:
+    if turn.status.ended:
         return None if turn.by_reply else turn.now + timers.RESEND_FIRST
-    due = timers.due_at(turn.state, turn.now)
-    if due is None or turn.state.wake_at is None:
+    due, before = timers.due_at(turn, turn.now), turn.before.wake_at
+    if due is None or before is None:
         return due
-    return min(due, turn.state.wake_at)
+    return min(due, before)

@@ -73,20 +73,25 @@ def begin(saga: Saga, saga_id: str, data: Json, now: datetime, *, request: str, 
         traceparent=traceparent,
         request=request,
     )
-    turn = Turn(saga, state, now, patch=data).noting("started")
     try:
-        return conclude(advance(turn, 0))
+        return conclude(advance(_started(saga, state, now), 0))
     except Exception as error:  # noqa: BLE001 - a definition's functions may raise anything; nothing has happened yet
-        return conclude(compensate(turn.failing(_internal(error, saga.steps[0].name)), newest=-1))
+        fault = _internal(error, saga.steps[0].name)
+        return conclude(compensate(_started(saga, state, now).failing(fault), newest=-1))
+
+
+def _started(saga: Saga, state: SagaState, now: datetime) -> Turn:
+    turn = Turn.of(saga, state, now).noting("started")
+    turn.patch = state.data
+    return turn
 
 
 def decide(saga: Saga, state: SagaState, message: Message, now: datetime) -> Decision:
     """What follows for the saga `state` from `message`, at time `now`."""
-    turn = Turn(saga, state, now)
     try:
-        return _decide(turn, message)
+        return _decide(Turn.of(saga, state, now), message)
     except Exception as error:  # noqa: BLE001 - a definition's functions may raise anything; a saga must end all the same
-        return _internal_fault(turn, message, error)
+        return _internal_fault(saga, state, message, error, now)
 
 
 def _decide(turn: Turn, message: Message) -> Decision:
@@ -98,10 +103,8 @@ def _decide(turn: Turn, message: Message) -> Decision:
         case CancelRequested(reason):
             return _cancel(turn, reason)
         case RetryRequested() | SkipRequested() | AbortRequested():
-            if turn.state.status is not Status.STUCK:
-                return refuse(
-                    turn.state, f"not-stuck: the saga is {turn.state.status}; only a stuck one waits for this"
-                )
+            if turn.status is not Status.STUCK:
+                return refuse(turn.before, f"not-stuck: the saga is {turn.status}; only a stuck one waits for this")
             return operator.act(turn, message)
         case _:
             assert_never(message)
@@ -111,10 +114,10 @@ def _decide(turn: Turn, message: Message) -> Decision:
 
 
 def _replied(turn: Turn, reply: ReplyMessage) -> Decision:
-    pending = turn.state.pending_for(reply.command_id)
+    pending = turn.before.pending_for(reply.command_id)
     if pending is None:
-        return unchanged(turn.state)  # Late or repeated: settled before.
-    turn = replace(turn, about=pending, by_reply=True)
+        return unchanged(turn.before)  # Late or repeated: settled before.
+    turn.concerning(pending, by_reply=True)
     match reply.outcome:
         case Outcome.SUCCEEDED:
             return conclude(_succeeded(turn, pending, reply))
@@ -137,7 +140,7 @@ def _succeeded(turn: Turn, pending: Pending, reply: ReplyMessage) -> Turn:
             turn = turn.settled().step(turn.index, StepStatus.COMPENSATED, error=None).noting("step-compensated")
             return compensate(turn, turn.index - 1)
         case Kind.REVOKE:  # It had not happened, and now it never will.
-            if turn.state.skip is not None:
+            if turn.skip is not None:
                 return operator.revoked(turn, happened=False)
             turn = turn.settled().step(turn.index, StepStatus.COMPENSATED).noting("step-compensated")
             return compensate(_undone_as_wished(turn), turn.index - 1)
@@ -163,16 +166,16 @@ def _rejected(turn: Turn, pending: Pending, reply: ReplyMessage) -> Decision:
 
 def _undo_rejected(turn: Turn, pending: Pending, fault: Fault) -> Decision:
     """A recorded rejection: a further try needs a new id, so it is remembered also while stuck, where none is made."""
-    if turn.state.status is not Status.STUCK:
+    if turn.status is not Status.STUCK:
         return conclude(attempt_failed(turn, pending, fault, rejected=True))
     if pending.rejected:
-        return unchanged(turn.state)
+        return unchanged(turn.before)
     return conclude(turn.waiting(replace(pending, rejected=True)).noting("step-failed", fault=fault))
 
 
 def _had_happened(turn: Turn, reply: ReplyMessage) -> Turn:
     """The answer to a revoke that came too late: the action's stored reply."""
-    if turn.state.skip is not None:
+    if turn.skip is not None:
         return operator.revoked(turn, happened=True)
     at_pivot = turn.index == turn.saga.pivot
     turn = merge_reply(turn, reply.data) if at_pivot else turn
@@ -184,13 +187,13 @@ def _had_happened(turn: Turn, reply: ReplyMessage) -> Turn:
 
 def _undone_as_wished(turn: Turn) -> Turn:
     """A client's cancel is told only when a revoke has shown that it did not come too late."""
-    cancelled = turn.state.failure is not None and turn.state.failure.code == CANCELLED
+    cancelled = turn.failure is not None and turn.failure.code == CANCELLED
     return turn.noting("cancelled") if cancelled else turn
 
 
 def _failed(turn: Turn, pending: Pending, reply: ReplyMessage) -> Decision:
-    if reply.attempt != pending.attempt or turn.state.status is Status.STUCK:
-        return unchanged(turn.state)  # Only the newest attempt counts.
+    if reply.attempt != pending.attempt or turn.status is Status.STUCK:
+        return unchanged(turn.before)  # Only the newest attempt counts.
     fault = _fault(reply, "failed")
     if fault.code == CANCELLED:
         fault = replace(fault, code="failed")  # Only a client cancels.
@@ -212,15 +215,15 @@ def _text(value: object, max_chars: int) -> str:
 
 
 def _woken(turn: Turn, woken: Woken) -> Decision:
-    state, now = turn.state, turn.now
+    state, now = turn.before, turn.now
     if state.status.ended:
         return republish(state)  # An end that no reply caused keeps its wake-up until its events are out.
     overdue = state.deadline_at is not None and now >= state.deadline_at
-    if overdue and state.status is Status.RUNNING and not turn.passed_pivot and not _revoking(state):
+    if overdue and state.status is Status.RUNNING and not turn.passed_pivot and not turn.revoking:
         return conclude(_turn_round(turn, Fault("deadline", "the saga's own deadline has passed")))
     for pending in state.pending:
         if state.status is not Status.STUCK and timers.silence_counts(pending, woken, now):
-            return conclude(_silent(replace(turn, about=pending), pending))
+            return conclude(_silent(turn.concerning(pending), pending))
     return resend(turn, woken)
 
 
@@ -230,18 +233,14 @@ def _silent(turn: Turn, pending: Pending) -> Turn:
 
 
 def _turn_round(turn: Turn, fault: Fault) -> Turn:
-    return undo_in_flight(replace(turn, about=turn.state.pending[0]), fault)
-
-
-def _revoking(state: SagaState) -> bool:
-    return any(pending.kind is Kind.REVOKE for pending in state.pending)
+    return undo_in_flight(turn.concerning(turn.pending[0]), fault)
 
 
 # -- a client's wish -----------------------------------------------------------------------------------------------
 
 
 def _cancel(turn: Turn, reason: str) -> Decision:
-    state = turn.state
+    state = turn.before
     if state.status is Status.COMPENSATING:
         return unchanged(state)  # It is being undone already.
     if state.status is not Status.RUNNING:
@@ -250,7 +249,7 @@ def _cancel(turn: Turn, reason: str) -> Decision:
         return refuse(state, "pivot-passed: the point of no return has been passed; the saga goes on to its end")
     if state.skip is not None:
         return refuse(state, "skipping: an operator has the step counted as done; cancel when that is settled")
-    if _revoking(state):
+    if turn.revoking:
         return unchanged(state)  # The revoke is finding out already whether it can be undone.
     return conclude(_turn_round(turn, Fault(CANCELLED, reason)))
 
@@ -262,25 +261,27 @@ def _internal(error: Exception, step: str | None) -> Fault:
     return Fault("internal", _text(f"{type(error).__name__}: {error}", 1000), step)
 
 
-def _internal_fault(turn: Turn, message: Message, error: Exception) -> Decision:
+def _internal_fault(saga: Saga, state: SagaState, message: Message, error: Exception, now: datetime) -> Decision:
     """A reply cannot be merged, a command cannot be built, or a rule is broken.
 
     Before the pivot the saga compensates, the step in flight included. After it, and where compensating is what
     failed, it is stuck with its command pending: a corrected definition resumes it.
     """
-    state = turn.state
     if not state.pending:
         return refuse(state, f"internal: {error}")
     if state.status is Status.STUCK:
-        return postpone(state, turn.now) if isinstance(message, Woken) else refuse(state, f"internal: {error}")
-    turn = replace(turn, about=state.pending[0], by_reply=isinstance(message, Replied))
-    fault = _internal(error, state.pending[0].step)
-    if state.status is Status.RUNNING and not _past_pivot(turn, message) and not _revoking(state):
+        return postpone(state, now) if isinstance(message, Woken) else refuse(state, f"internal: {error}")
+
+    def afresh() -> Turn:
+        return Turn.of(saga, state, now).concerning(state.pending[0], by_reply=isinstance(message, Replied))
+
+    fault, turn = _internal(error, state.pending[0].step), afresh()
+    if state.status is Status.RUNNING and not _past_pivot(turn, message) and not turn.revoking:
         try:
             return conclude(undo_in_flight(turn, fault))
         except Exception as worse:  # noqa: BLE001 - compensating is what fails: a person must look
             fault = _internal(worse, fault.step)
-    return conclude(get_stuck(replace(turn, fault=fault)))
+    return conclude(get_stuck(afresh().noting(fault=fault)))
 
 
 def _past_pivot(turn: Turn, message: Message) -> bool:

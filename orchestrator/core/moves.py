@@ -13,7 +13,7 @@ MAY_HAVE_RUN = frozenset({StepStatus.SUCCEEDED, StepStatus.UNKNOWN})
 
 def merge_reply(turn: Turn, reply: Json) -> Turn:
     """Fill the saga's data from the reply of the step that this turn is about."""
-    return turn.merging(turn.saga.steps[turn.index].merge_reply(turn.state.data, reply))
+    return turn.merging(turn.saga.steps[turn.index].merge_reply(turn.data, reply))
 
 
 def advance(turn: Turn, index: int) -> Turn:
@@ -34,7 +34,7 @@ def begin(turn: Turn, index: int, action: Pending) -> Turn:
 def compensate(turn: Turn, newest: int) -> Turn:
     """Undo the newest step from `newest` down that may have run; when none is left the saga is compensated."""
     for index in range(newest, -1, -1):
-        if turn.state.steps[index].status in MAY_HAVE_RUN and turn.saga.steps[index].undo is not None:
+        if turn.steps[index].status in MAY_HAVE_RUN and turn.saga.steps[index].undo is not None:
             turn = turn.becoming(Status.COMPENSATING).step(index, StepStatus.COMPENSATING)
             return turn.sending(turn.command(index, Kind.COMPENSATION))
     return turn.becoming(Status.COMPENSATED).noting("compensated")
@@ -56,7 +56,7 @@ def undo_in_flight(turn: Turn, fault: Fault) -> Turn:
 
 def attempt_failed(turn: Turn, pending: Pending, fault: Fault, *, silent: bool = False, rejected: bool = False) -> Turn:
     """One attempt is used up: the next one after a backoff (at once after silence), or no more of them."""
-    turn = turn.step(turn.index, turn.state.steps[turn.index].status, error=fault).noting("step-failed", fault=fault)
+    turn = turn.step(turn.index, turn.steps[turn.index].status, error=fault).noting("step-failed", fault=fault)
     if pending.budget is None or pending.attempt < pending.budget:
         return turn.sending(next_attempt(turn, replace(pending, rejected=rejected), at_once=silent))
     if pending.kind is Kind.ACTION:
@@ -80,12 +80,12 @@ def next_attempt(turn: Turn, pending: Pending, *, at_once: bool) -> Pending:
     if not pending.rejected:
         return again
     generation = generation_of(pending.command_id) + 1
-    renewed = command_id(turn.state.id, pending.step, pending.kind, generation)
+    renewed = command_id(turn.before.id, pending.step, pending.kind, generation)
     return replace(again, command_id=renewed, first_at=sent_at)
 
 
 def get_stuck(turn: Turn) -> Turn:
     """A person must look. What is pending stays pending: a late success resumes the saga."""
-    if turn.state.failure is None and turn.fault is not None:
+    if turn.failure is None and turn.fault is not None:
         turn = turn.failing(replace(turn.fault, step=turn.about.step if turn.about else None))
     return turn.becoming(Status.STUCK).noting("stuck")

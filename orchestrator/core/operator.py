@@ -1,5 +1,6 @@
 """What a person may do with a stuck saga: retry it, count its step as done by hand, or have it compensated."""
 
+from copy import copy
 from dataclasses import replace
 from typing import assert_never
 
@@ -25,8 +26,8 @@ from sagas.storable import NotStorable
 
 def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) -> Decision:
     """Apply a request to a stuck saga."""
-    pending = turn.state.pending[0] if turn.state.pending else None
-    turn = replace(turn, about=pending)
+    pending = turn.pending[0] if turn.pending else None
+    turn.concerning(pending)
     match request:
         case RetryRequested(reason):
             return conclude(_retry(turn.noting("retried", fault=Fault("retried", reason)), pending))
@@ -36,10 +37,6 @@ def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) ->
             return _abort(turn, pending, Fault("aborted", reason))
         case _:
             assert_never(request)
-
-
-def _without_skip(turn: Turn) -> Turn:
-    return replace(turn, state=replace(turn.state, skip=None))
 
 
 def _retry(turn: Turn, pending: Pending | None) -> Turn:
@@ -55,33 +52,33 @@ def _retry(turn: Turn, pending: Pending | None) -> Turn:
 
 
 def _direction(turn: Turn) -> Status:
-    undoing = turn.state.steps[turn.index].status is StepStatus.COMPENSATING
+    undoing = turn.steps[turn.index].status is StepStatus.COMPENSATING
     return Status.COMPENSATING if undoing else Status.RUNNING
 
 
 def _retry_rejected(turn: Turn) -> Turn:
     """After the pivot a recorded rejection is final for its id: the action gets a new one."""
     index = _rejected_index(turn)
-    step = turn.state.steps[index]
+    step = turn.steps[index]
     generation = generation_of(step.action_id or "") + 1
     action = turn.command(index, Kind.ACTION, generation=generation, attempts_before=step.attempts)
-    return begin(replace(turn.failing(None), about=action), index, action)
+    return begin(turn.failing(None).concerning(action), index, action)
 
 
 def _rejected_index(turn: Turn) -> int:
-    return next(index for index, step in enumerate(turn.state.steps) if step.status is StepStatus.REJECTED)
+    return next(index for index, step in enumerate(turn.steps) if step.status is StepStatus.REJECTED)
 
 
 def _skip(turn: Turn, pending: Pending | None, skip: Skip) -> Decision:
     """Revoke first what may still run, unless it was rejected for good or that revoke itself is what got stuck."""
-    insisted = turn.state.skip is not None and pending is not None and pending.kind is Kind.REVOKE
+    insisted = turn.skip is not None and pending is not None and pending.kind is Kind.REVOKE
     if pending is None:
-        turn = replace(turn, about=turn.command(_rejected_index(turn), Kind.ACTION))
+        turn.concerning(turn.command(_rejected_index(turn), Kind.ACTION))
     try:
         skip = replace(skip, data=_fitting(turn, skip.data))
     except (NotStorable, StepFault) as error:
-        return refuse(turn.state, f"invalid-data: {error}")
-    turn = replace(turn, state=replace(turn.state, skip=skip))
+        return refuse(turn.before, f"invalid-data: {error}")
+    turn.skipping(skip)
     if pending is None or insisted:
         return conclude(skipped(turn))
     turn = turn.noting("skip-requested", fault=Fault("skip-requested", skip.reason))
@@ -97,10 +94,10 @@ def _fitting(turn: Turn, given: Json) -> Json:
     """The operator's data as the saga stores it. Raises where the saga could not go on with it."""
     if _direction(turn) is Status.COMPENSATING:
         return {}
-    changed = reply_by_hand(turn.saga, turn.index, turn.state.data, given)
-    after = advance(turn.merging(changed), turn.index + 1)
-    for pending in after.state.pending:
-        content(turn.saga, after.state, pending)
+    changed = reply_by_hand(turn.saga, turn.index, turn.data, given)
+    after = advance(copy(turn).merging(changed), turn.index + 1)
+    for pending in after.pending:
+        content(turn.saga, after.data, pending)
     return changed
 
 
@@ -109,7 +106,7 @@ def revoked(turn: Turn, *, happened: bool) -> Turn:
     assert turn.about is not None, "the revoke that was answered"
     if _direction(turn) is not Status.COMPENSATING:
         return skipped(turn, StepStatus.SUCCEEDED if happened else StepStatus.SKIPPED)
-    if turn.about.undoes == turn.state.steps[turn.index].action_id:
+    if turn.about.undoes == turn.steps[turn.index].action_id:
         return skipped(turn, StepStatus.SKIPPED if happened else StepStatus.COMPENSATED)
     if happened:
         return skipped(turn, StepStatus.COMPENSATED)
@@ -119,10 +116,10 @@ def revoked(turn: Turn, *, happened: bool) -> Turn:
 
 def skipped(turn: Turn, done: StepStatus = StepStatus.SKIPPED) -> Turn:
     """The step counts as done by hand, and the saga goes on in its direction."""
-    skip = turn.state.skip
+    skip = turn.skip
     assert skip is not None, "an operator asked for it"
     undoing = _direction(turn) is Status.COMPENSATING
-    turn = _without_skip(turn.settled()).noting("skipped", fault=Fault("skipped", skip.reason))
+    turn = turn.skipping(None).settled().noting("skipped", fault=Fault("skipped", skip.reason))
     turn = turn.step(turn.index, done)
     if undoing:
         return compensate(turn, turn.index - 1)
@@ -132,10 +129,10 @@ def skipped(turn: Turn, done: StepStatus = StepStatus.SKIPPED) -> Turn:
 def _abort(turn: Turn, pending: Pending | None, fault: Fault) -> Decision:
     """Undo the step in flight, then those before it. One without an undo is revoked: it must not happen later."""
     if pending is None or turn.passed_pivot:
-        return refuse(turn.state, "pivot-passed: the point of no return has been passed; retry or skip the step")
+        return refuse(turn.before, "pivot-passed: the point of no return has been passed; retry or skip the step")
     if _direction(turn) is Status.COMPENSATING:
-        return refuse(turn.state, "compensating: the saga is compensating already; retry or skip the compensation")
-    turn = _without_skip(turn).noting("aborted", fault=fault)
+        return refuse(turn.before, "compensating: the saga is compensating already; retry or skip the compensation")
+    turn = turn.skipping(None).noting("aborted", fault=fault)
     if pending.kind is Kind.REVOKE and turn.saga.steps[turn.index].undo is None:
         return conclude(_retry(turn.failing(replace(fault, step=pending.step)), pending))
     return conclude(undo_in_flight(turn, fault))

@@ -4,10 +4,9 @@ Nothing here does anything: `decide.py` holds the rules, `orchestrator/documents
 Times are UTC, cut to the millisecond.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sagas.messages import CommandMessage, EventMessage, Json, Kind, ReplyMessage
 
@@ -134,11 +133,6 @@ class SagaState:
     def pending_for(self, command_id: str) -> Pending | None:
         """The pending command with that id, if its reply is still awaited."""
         return next((pending for pending in self.pending if pending.command_id == command_id), None)
-
-    def with_step(self, index: int, **changes: Any) -> "SagaState":
-        """The same state with one step changed."""
-        changed = replace(self.steps[index], **changes)
-        return replace(self, steps=(*self.steps[:index], changed, *self.steps[index + 1 :]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ waits in its stream move the deadline instead.
 """
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from orchestrator.core.state import Pending, SagaState, Status, Woken
 
@@ -31,7 +32,18 @@ def next_send(pending: Pending, status: Status, after: datetime) -> datetime:
     return due
 
 
-def due_at(state: SagaState, now: datetime) -> datetime | None:
+class Timed(Protocol):
+    """What the next look at a saga depends on."""
+
+    @property
+    def status(self) -> Status: ...
+    @property
+    def pending(self) -> tuple[Pending, ...]: ...
+    @property
+    def deadline_at(self) -> datetime | None: ...
+
+
+def due_at(state: Timed, now: datetime) -> datetime | None:
     """When the saga must be looked at next; None where no timer is needed."""
     times = [next_send(pending, state.status, now) for pending in state.pending]
     if state.status is not Status.STUCK:

@@ -1,14 +1,14 @@
-"""One decision in the making: the state so far, and what is to be recorded about it.
+"""One decision in the making: what a saga is to be, and what is to be recorded about it.
 
-A `Turn` is immutable; each method returns the next one. The rules in `decide.py` are chains of these methods, and
-`conclude.py` makes a `Decision` of the last one.
+A `Turn` lives within one call of `decide`, and nobody else sees it. Its methods change it and return it, so that the
+rules in `decide.py` read as chains; `conclude.py` makes a `Decision` of it. What it began from stays as it was.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from orchestrator.core.state import Fault, Pending, SagaState, Status, StepStatus
+from orchestrator.core.state import Fault, Pending, SagaState, Skip, Status, StepState, StepStatus
 from sagas import Retry, Saga
 from sagas.messages import Json, Kind
 
@@ -23,19 +23,47 @@ class Terms(NamedTuple):
     retry: Retry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
-    """`saga` is the definition, `state` the saga as changed so far, `events` what happened in this turn."""
+    """`before` is the state that it began from; the fields named like the state's are what that is to become."""
 
     saga: Saga
-    state: SagaState
+    before: SagaState
     now: datetime
+    status: Status
+    data: Json
+    steps: tuple[StepState, ...]
+    pending: tuple[Pending, ...]
+    failure: Fault | None
+    skip: Skip | None
+    ended_at: datetime | None
     about: Pending | None = None  #: the command that this turn is about
-    events: tuple[str, ...] = ()
-    patch: Json = field(default_factory=dict)  #: fields of the data that changed
+    by_reply: bool = False  #: whether a reply caused it: then its redelivery repeats what is lost
+    events: tuple[str, ...] = ()  #: what happened
+    patch: Json | None = None  #: fields of the data that changed
     fault: Fault | None = None  #: what went wrong
     to_send: tuple[Pending, ...] = ()
-    by_reply: bool = False  #: whether a reply caused it: then its redelivery repeats what is lost
+
+    @classmethod
+    def of(cls, saga: Saga, state: SagaState, now: datetime) -> "Turn":
+        """A turn in which nothing has happened yet."""
+        return cls(
+            saga=saga,
+            before=state,
+            now=now,
+            status=state.status,
+            data=state.data,
+            steps=state.steps,
+            pending=state.pending,
+            failure=state.failure,
+            skip=state.skip,
+            ended_at=state.ended_at,
+        )
+
+    @property
+    def deadline_at(self) -> datetime | None:
+        """The saga's own deadline; no turn changes it."""
+        return self.before.deadline_at
 
     @property
     def index(self) -> int:
@@ -48,46 +76,69 @@ class Turn:
         """Whether the point of no return lies behind: then the saga never compensates."""
         if self.saga.pivot < 0:
             return True
-        return self.state.steps[self.saga.pivot].status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED)
+        return self.steps[self.saga.pivot].status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED)
+
+    @property
+    def revoking(self) -> bool:
+        """Whether it is being found out if a step without an undo has happened."""
+        return any(pending.kind is Kind.REVOKE for pending in self.pending)
+
+    def concerning(self, command: Pending | None, *, by_reply: bool = False) -> "Turn":
+        """Say which command it is about, and whether its reply is the cause."""
+        self.about, self.by_reply = command, by_reply
+        return self
 
     def noting(self, *events: str, fault: Fault | None = None) -> "Turn":
         """Record what happened."""
-        return replace(self, events=(*self.events, *events), fault=fault or self.fault)
+        self.events, self.fault = (*self.events, *events), fault or self.fault
+        return self
 
     def failing(self, fault: Fault | None) -> "Turn":
         """Say why the saga is not going to complete; None where it is, after all."""
-        return replace(self, state=replace(self.state, failure=fault), fault=fault or self.fault)
+        self.failure, self.fault = fault, fault or self.fault
+        return self
 
     def becoming(self, status: Status) -> "Turn":
         """Change the saga's status."""
-        return replace(self, state=replace(self.state, status=status, ended_at=self.now if status.ended else None))
+        self.status, self.ended_at = status, self.now if status.ended else None
+        return self
+
+    def skipping(self, skip: Skip | None) -> "Turn":
+        """Keep, or with None forget, that an operator has the step counted as done."""
+        self.skip = skip
+        return self
 
     def merging(self, changed: Json) -> "Turn":
         """Change fields of the saga's data."""
-        if not changed:
-            return self
-        state = replace(self.state, data={**self.state.data, **changed})
-        return replace(self, state=state, patch={**self.patch, **changed})
+        if changed:
+            self.data, self.patch = {**self.data, **changed}, {**(self.patch or {}), **changed}
+        return self
 
     def step(self, index: int, status: StepStatus, **changes: Any) -> "Turn":
         """Change a step."""
         ended_at = None if status in _UNDER_WAY else self.now
-        return replace(self, state=self.state.with_step(index, status=status, ended_at=ended_at, **changes))
+        return self._put(index, replace(self.steps[index], status=status, ended_at=ended_at, **changes))
+
+    def _put(self, index: int, step: StepState) -> "Turn":
+        self.steps = (*self.steps[:index], step, *self.steps[index + 1 :])
+        return self
 
     def settled(self) -> "Turn":
         """The command that this turn is about awaits no reply any more."""
-        return replace(self, state=replace(self.state, pending=tuple(p for p in self.state.pending if p != self.about)))
+        self.pending = tuple(pending for pending in self.pending if pending != self.about)
+        return self
 
     def waiting(self, pending: Pending) -> "Turn":
         """Await the reply to `pending`, instead of whatever its step awaited before."""
-        others = tuple(other for other in self.state.pending if other.step != pending.step)
-        state = replace(self.state, pending=(*others, pending))
-        return replace(self, state=state.with_step(self.saga.index(pending.step), attempts=pending.attempt))
+        self.pending = (*(other for other in self.pending if other.step != pending.step), pending)
+        index = self.saga.index(pending.step)
+        return self._put(index, replace(self.steps[index], attempts=pending.attempt))
 
     def sending(self, pending: Pending) -> "Turn":
         """Await the reply to `pending` and send it now, unless it is held for a backoff."""
-        turn = self.waiting(pending)
-        return turn if pending.held else replace(turn, to_send=(*turn.to_send, pending))
+        if not pending.held:
+            self.to_send = (*self.to_send, pending)
+        return self.waiting(pending)
 
     def terms(self, index: int, kind: Kind) -> Terms:
         """Participant, timeout and retry of a step's action, compensation or revoke."""
@@ -100,10 +151,10 @@ class Turn:
 
     def command(self, index: int, kind: Kind, *, generation: int = 1, attempts_before: int = 0) -> Pending:
         """A new command of a step; its budget begins after the attempts made before under another id."""
-        terms, attempt, step = self.terms(index, kind), attempts_before + 1, self.state.steps[index]
+        terms, attempt, step = self.terms(index, kind), attempts_before + 1, self.steps[index]
         for_ever = kind is Kind.ACTION and index > self.saga.pivot
         return Pending(
-            command_id=command_id(self.state.id, step.name, kind, generation),
+            command_id=command_id(self.before.id, step.name, kind, generation),
             participant=terms.participant,
             step=step.name,
             kind=kind,

@@ -118,7 +118,7 @@ def _turning_forward_again(saga: Saga, state: SagaState, message: Message, now: 
             if (step.status, step.action_id) == (StepStatus.COMPENSATING, message.reply.command_id):
                 awaited = replace(state.pending[0], command_id=message.reply.command_id, kind=Kind.ACTION)
                 running = replace(state, status=Status.RUNNING, pending=(awaited,))
-                return core.decide(saga, running.with_step(index, status=StepStatus.RUNNING), message, now)
+                return core.decide(saga, _with_status(running, index, StepStatus.RUNNING), message, now)
     return core.decide(saga, state, message, now)
 
 
@@ -152,8 +152,13 @@ def _forward_before_backward(saga: Saga, state: SagaState, message: Message, now
         step=step.name,
         undoes=step.action_id,
     )
-    swapped = replace(after, pending=(pending,)).with_step(first, status=StepStatus.COMPENSATING)
-    return replace(decision, state=swapped.with_step(index, status=StepStatus.UNKNOWN))
+    swapped = _with_status(replace(after, pending=(pending,)), first, StepStatus.COMPENSATING)
+    return replace(decision, state=_with_status(swapped, index, StepStatus.UNKNOWN))
+
+
+def _with_status(state: SagaState, index: int, status: StepStatus) -> SagaState:
+    changed = replace(state.steps[index], status=status)
+    return replace(state, steps=(*state.steps[:index], changed, *state.steps[index + 1 :]))
 
 
 DEFECTS = (
