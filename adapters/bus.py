@@ -82,8 +82,8 @@ class Bus(Protocol):
         """How far each stream's group has been delivered, by our clock.
 
         `groups` maps stream to group. The answer maps stream to a time: what was published before it has been
-        delivered; `None` where nothing is left undelivered. A stream or group that is missing counts as delivered
-        (there is nothing left that could still arrive). Raises `Unavailable`.
+        delivered, something published at it has not; `None` where nothing is left undelivered. A group that is missing
+        has been delivered nothing: it will be made again at the beginning. Raises `Unavailable`.
         """
         ...
 

@@ -8,7 +8,7 @@ may rely on is stated by tests/contracts/test_bus_contract.py, which the real bu
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from adapters.bus import Ack, Delivery, Entry, Leave, Subscription, Verdict
 from adapters.clock import Clock
@@ -16,7 +16,6 @@ from adapters.errors import Unavailable
 from adapters.streams.names import Streams
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -264,6 +263,5 @@ class MemoryBus:
     def _delivered_until(self, stream: str, name: str) -> datetime | None:
         entries = self.server.streams.get(stream, [])
         group = self.server.groups.get((stream, name))
-        if group is None or group.delivered >= len(entries):
-            return None
-        return entries[group.delivered - 1][1] if group.delivered else _EPOCH
+        delivered = group.delivered if group else 0
+        return entries[delivered][1] if delivered < len(entries) else None

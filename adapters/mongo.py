@@ -56,9 +56,12 @@ SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it 
 SOCKET_TIMEOUT_MS = 10_000
 POOL_SIZE = 50
 
-# Errors that say "this server can't right now": not primary, shutting down, interrupted, stepped down, write concern
-# not satisfied (the write may have been applied: the caller reads before it goes on).
-AWAY_CODES = frozenset({6, 7, 50, 64, 79, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+# Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
+# stepped down, interrupted, cursor gone, disk full, no permission or wrong password (13, 18, 8000), write
+# concern not satisfied (the write may have been applied: the caller reads before it goes on).
+AWAY_CODES = frozenset(
+    {6, 7, 13, 18, 43, 50, 64, 79, 89, 91, 134, 189, 202, 262, 8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+)
 
 
 def _translate(error: PyMongoError) -> Exception:
@@ -203,7 +206,8 @@ async def find(
 ) -> list[Document]:
     """At most `limit` documents in one list."""
     with translating():
-        return list(await collection.find(query, limit=limit, session=session, **options).to_list(limit))
+        cursor = collection.find(query, limit=limit, batch_size=limit, session=session, **options)  # One round trip.
+        return list(await cursor.to_list(limit))
 
 
 async def insert_new(collection: Collection, documents: Sequence[Document]) -> set[int]:

@@ -1,11 +1,11 @@
 """Sends what a decision wants sent: commands to participants, events to anyone. It never decides what to send."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import structlog
 
 from adapters.bus import Bus, Entry
-from adapters.errors import Unavailable
+from adapters.clock import Clock
 from adapters.streams.envelope import Unencodable, encode_command, encode_event
 from adapters.streams.names import Streams
 from orchestrator.core.state import Decision
@@ -17,21 +17,39 @@ log = structlog.get_logger(__name__)
 class Announcer:
     """Turns decisions into stream entries and publishes a batch of them in one go."""
 
-    def __init__(self, bus: Bus, streams: Streams) -> None:
+    def __init__(self, bus: Bus, streams: Streams, clock: Clock) -> None:
         self._bus = bus
         self._streams = streams
+        self._clock = clock
+        self.listening_since = clock.now()  #: since when this process has had its servers, without a break
+        self.sent_again_at = self.listening_since  #: when all that is awaited was last put on the streams again
 
-    async def announce(self, decisions: Iterable[Decision]) -> None:
-        """Publish everything, commands first. Raises `Unavailable` if anything of it is not on its stream."""
-        decided = list(decisions)
-        entries = [self._command(message) for decision in decided for message in decision.commands]
-        entries += [self._event(message) for decision in decided for message in decision.events]
-        sendable = [entry for entry in entries if entry is not None]
+    def interrupted(self) -> None:
+        """A server was away: silence before this moment counts for nothing."""
+        self.listening_since = self._clock.now()
+
+    def sent_again(self) -> None:
+        """All that is awaited is on the streams again: whatever waits there, waits since now."""
+        self.sent_again_at = self._clock.now()
+
+    async def announce(self, decisions: Sequence[Decision]) -> set[int]:
+        """Publish everything, commands first; the positions of the decisions that are not wholly on their streams.
+
+        Raises `Unavailable` where nothing at all could be published: then it is the server that is away.
+        """
+        entries = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
+        entries += [(n, self._event(message)) for n, decided in enumerate(decisions) for message in decided.events]
+        sendable = [(n, entry) for n, entry in entries if entry is not None]
         if not sendable:
-            return
-        failures = [failure for failure in await self._bus.publish(sendable) if failure is not None]
-        if failures:
-            raise Unavailable(f"{len(failures)} of {len(sendable)} messages are not on their streams: {failures[0]}")
+            return set()
+        results = await self._bus.publish([entry for _, entry in sendable])
+        errors = [error for error in results if error is not None]
+        if len(errors) == len(sendable):
+            self.interrupted()
+            raise errors[0]
+        if errors:
+            log.error("stream-refuses", messages=len(errors), reason=str(errors[0]))
+        return {n for (n, _), error in zip(sendable, results, strict=True) if error is not None}
 
     def _command(self, message: CommandMessage) -> Entry | None:
         try:

@@ -27,11 +27,17 @@ from orchestrator import logs
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
+from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
 from orchestrator.api.services import Services
+from orchestrator.audit import MongoAuditLog
 from orchestrator.dead_letters import DeadLetters
 from orchestrator.engine import Engine
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
+from orchestrator.metrics.census import MongoCensus
+from orchestrator.metrics.exposition import Exposition
+from orchestrator.metrics.recorder import Recorder
+from orchestrator.metrics.sampler import Sampler, Sources, watched
 from orchestrator.replies import ReplyHandler
 from orchestrator.serving import HttpServer
 from orchestrator.settings import InvalidSettings, Settings
@@ -59,7 +65,10 @@ class Orchestrator:
         rng = SystemRandom()
         self.mongo = Mongo.connect(settings.mongo_url, app_name="saga-orchestrator")
         self.store = MongoSagaStore(self.mongo, settings.database, rng)
-        self.dead_letters = DeadLetters(self.mongo, settings.database, self.clock)
+        self.audit = MongoAuditLog(self.mongo, settings.database, expiry_days=settings.audit_expiry_days)
+        self.dead_letters = DeadLetters(
+            self.mongo, settings.database, self.clock, expiry_days=settings.dead_letter_expiry_days
+        )
         self.bus = RedisBus(
             settings.redis_url,
             clock=self.clock,
@@ -68,8 +77,10 @@ class Orchestrator:
             settings=stream or StreamSettings(max_records=settings.reply_batch),
             on_dead=self.dead_letters,
         )
-        announcer = Announcer(self.bus, self.bus.streams)
-        self.engine = Engine(definitions, self.store, announcer, self.clock, cache_limit=settings.cache_limit)
+        announcer = Announcer(self.bus, self.bus.streams, self.clock)
+        self.recorder = Recorder(definitions.names)
+        limit = settings.cache_limit
+        self.engine = Engine(definitions, self.store, announcer, self.clock, cache_limit=limit, observer=self.recorder)
         self._wire()
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared = False
@@ -80,24 +91,47 @@ class Orchestrator:
         self.starter = Starter(self.engine, batch=settings.start_batch, limit=settings.max_starting)
         self.admission = Admission(self.store, self.clock, limit=settings.max_active)
         self.sweeper = Sweeper(
-            self.engine, self.bus, self.bus.streams, batch=settings.sweep_batch, every_s=settings.sweep_every_s
+            self.engine,
+            self.bus,
+            self.bus.streams,
+            batch=settings.sweep_batch,
+            every_s=settings.sweep_every_s,
+            observer=self.recorder,
         )
         self.bus.subscribe(
             Subscription(self.bus.streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine), self._send_again)
         )
+        self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,
             bus=self.bus,
             starter=self.starter,
             admission=self.admission,
+            dead_letters=self.dead_letters,
+            auditor=Auditor(self.audit, self.clock, _uuid7),
             new_id=_uuid7,
+            keys=settings.key_ring,
             limits=Limits(settings.max_body_bytes, settings.receive_timeout_s, settings.max_requests),
             max_batch=settings.max_batch,
             wait_max_s=settings.wait_max_s,
+            metrics=Exposition(self.recorder, self.sampler),
             not_ready=self._not_ready,
         )
         self.app: FastAPI = create_application(self.services)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def _sources(self) -> Sources:
+        """What is looked at for the metrics."""
+        definitions, census = self.engine.definitions, MongoCensus(self.mongo, self.settings.database)
+        streams = watched(definitions, self.bus.streams)
+        return Sources(
+            sagas=definitions.names,
+            counts=self.bus.counts,
+            starts_waiting=lambda: self.starter.waiting,
+            streams=lambda: self.bus.figures(streams),
+            mongodb=self.store.ping,
+            census=census.take,
+        )
 
     async def start(self) -> None:
         """Begin to work. Never fails because a server is away: it keeps trying, and recovers by itself.
@@ -130,10 +164,12 @@ class Orchestrator:
         """Nothing is received or sent before it is known that the definitions fit."""
         await self.store.prepare()
         await self.dead_letters.prepare()
+        await self.audit.prepare()
         await check_in_flight(self.store, self.engine.definitions)
         await self.bus.start()
         self._run(self.sweeper.run())
         self._run(self.admission.run())
+        self._run(self.services.keys.run(self.clock))
         self._prepared = True
         log.info("orchestrator-started", sagas=list(self.engine.definitions.names))
 
@@ -154,13 +190,14 @@ class Orchestrator:
     async def _cancel_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(self.sampler.stop(), *self._tasks, return_exceptions=True)
 
     async def _send_again(self, _stream: str) -> None:
         """The group of the replies was lost, and with it maybe every command: nothing that is awaited may stay lost."""
-        self.sweeper.interrupted()
+        self.engine.announcer.interrupted()
         count = await self.engine.resend(None)
-        log.warning("sent-again", sagas=count, reason="Redis has lost its streams")
+        if count:
+            log.warning("sent-again", sagas=count, reason="Redis has lost its streams")
 
     def _not_ready(self) -> str | None:
         if self.services.stopping.is_set():

@@ -42,6 +42,14 @@ class Change:
         return Change(self.before, after, (first, *self.transitions[1:], transition))
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A saga, and how it came to this: its newest transitions, at least one, oldest first."""
+
+    state: SagaState
+    transitions: tuple[Transition, ...]
+
+
 def to_document(state: SagaState) -> Document:
     """The document of a new saga."""
     document = {
@@ -88,6 +96,11 @@ def from_document(document: Mapping[str, Any]) -> SagaState:
         traceparent=document.get("traceparent"),
         request=document["request"],
     )
+
+
+def history_from(document: Mapping[str, Any]) -> tuple[Transition, ...]:
+    """The transitions that the document still has, oldest first."""
+    return tuple(_transition_from(entry) for entry in document["history"])
 
 
 def to_update(change: Change) -> Document:

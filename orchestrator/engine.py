@@ -4,9 +4,9 @@ Nothing is announced before it is saved, and nothing is acknowledged before it i
 work on the same sagas: every save is a compare-and-set on the revision, and who loses starts over from a fresh read.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,60 +14,23 @@ from adapters.clock import Clock
 from adapters.errors import Unavailable
 from orchestrator.announcer import Announcer
 from orchestrator.cache import StateCache
-from orchestrator.core.conclude import repeat
+from orchestrator.core.conclude import refuse, repeat
+from orchestrator.core.conclude import unsent as not_sent
 from orchestrator.core.decide import begin, decide
-from orchestrator.core.state import Decision, Message, SagaState
+from orchestrator.core.state import Decision, Message, SagaState, Woken
 from orchestrator.documents import Change
+from orchestrator.observer import Applied, Observer, Unobserved
 from orchestrator.store import SagaStore
 from orchestrator.waiters import Waiters
+from orchestrator.work import Batch, Input, Start, Started
 from sagas import Definitions, Saga
-from sagas.messages import Json
+from sagas.errors import StepFault
 
 log = structlog.get_logger(__name__)
 
+CHANGED = "revision-changed"  #: the refusal of a request that was meant for another revision
+UNDECIDABLE_PAUSE = timedelta(minutes=5)  #: when the timer of a saga that no rule fits is looked at again
 MAX_ROUNDS = 20  #: how often a batch starts over for the sagas that others keep changing
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A saga to start: checked data, and the digest of what the client sent."""
-
-    saga: Saga
-    id: str
-    data: Json
-    request: str
-    traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The saga that has the id now. `replayed`: it was there, from the same request; `taken`: from another one."""
-
-    state: SagaState
-    replayed: bool = False
-    taken: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A message for one saga. `redelivered`: what it caused may be lost, so it is announced once more."""
-
-    saga_id: str
-    message: Message
-    redelivered: bool = False
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The work of one `apply`: what is still to be decided, and what has come of it."""
-
-    inputs: Sequence[Input]
-    results: list[Decision | None]
-    todo: list[int] = field(default_factory=list)
-    stale: set[str] = field(default_factory=set)  #: sagas whose state came from the cache in this round
-    changes: dict[str, Change] = field(default_factory=dict)
-    moves: list[tuple[SagaState, SagaState]] = field(default_factory=list)
-    decided: dict[int, Decision] = field(default_factory=dict)
 
 
 class Engine:
@@ -81,12 +44,14 @@ class Engine:
         clock: Clock,
         *,
         cache_limit: int = 20_000,
+        observer: Observer | None = None,
     ) -> None:
         self.definitions = definitions
         self.store = store
         self.clock = clock
         self.waiters = Waiters()
-        self._announcer = announcer
+        self.announcer = announcer
+        self._observer = observer or Unobserved()
         self._cache = StateCache(cache_limit)
 
     # -- start -------------------------------------------------------------------------------------------------------
@@ -109,6 +74,7 @@ class Engine:
         for decision in new:
             self._cache.put(decision.state)
             log.debug("saga-started", saga_id=decision.state.id, saga=decision.state.saga)
+        self._observer.accepted(new, repeated=len(starts) - len(new))
         started = [
             Started(decision.state) if other is None else _already(start, other)
             for start, decision, other in zip(starts, decisions, there, strict=True)
@@ -118,7 +84,7 @@ class Engine:
     async def announce_started(self, decisions: Sequence[Decision]) -> None:
         """Send the first commands and events of accepted sagas."""
         try:
-            await self._announcer.announce(decisions)
+            await self.announcer.announce(decisions)
         except Unavailable as error:
             log.warning("start-not-announced", sagas=len(decisions), reason=str(error))
 
@@ -131,16 +97,29 @@ class Engine:
         Raises `Unavailable` if not everything is saved and announced: then all of it is to be applied again, as
         redelivered.
         """
-        batch = _Batch(inputs, [None] * len(inputs), todo=list(range(len(inputs))))
-        fresh = {state.id: state for state in states}
+        return await self._work(Batch(inputs, [None] * len(inputs)), {state.id: state for state in states})
+
+    async def request(self, saga_id: str, message: Message, revision: int | None = None) -> Decision | None:
+        """Apply what a person asks for; where a revision is given, only to that one. The decision as of `apply`.
+
+        What was saved stands even if announcing fails: the saga's timer repeats what was lost. Raises `Unavailable`
+        where it may be saved or not.
+        """
+        batch = Batch([Input(saga_id, message, revision=revision)], [None], comes_again=False)
+        return (await self._work(batch, {}))[0]
+
+    async def _work(self, batch: Batch, fresh: dict[str, SagaState]) -> Sequence[Decision | None]:
+        begun = self.clock.now()
+        batch.todo = list(range(len(batch.inputs)))
         for round_number in range(MAX_ROUNDS):
             known = fresh if round_number == 0 else {}
             await self._round(batch, await self._states(batch, known, cached=round_number == 0))
             if not batch.todo:
+                self._observer.finished(len(batch.inputs), (self.clock.now() - begun).total_seconds())
                 return batch.results
         raise Unavailable("others keep changing the same sagas")
 
-    async def _states(self, batch: _Batch, fresh: dict[str, SagaState], *, cached: bool) -> dict[str, SagaState]:
+    async def _states(self, batch: Batch, fresh: dict[str, SagaState], *, cached: bool) -> dict[str, SagaState]:
         ids = {batch.inputs[index].saga_id for index in batch.todo} - fresh.keys()
         known = self._cache.get(ids) if cached else {}
         batch.stale = set(known)
@@ -148,22 +127,23 @@ class Engine:
         loaded = await self.store.load(missing) if missing else {}
         return fresh | known | loaded
 
-    async def _round(self, batch: _Batch, states: dict[str, SagaState]) -> None:
+    async def _round(self, batch: Batch, states: dict[str, SagaState]) -> None:
         """Decide, save, announce once. What was lost or decided from a stale state stays to be done."""
         batch.changes, batch.moves, batch.decided = {}, [], {}
-        now = self.clock.now()
-        again = [index for index in batch.todo if not self._decide(batch, index, states, now)]
+        now, size = self.clock.now(), len(batch.todo)
+        again = {index for index in batch.todo if not self._decide(batch, index, states, now)}
         lost = await self._save(batch)
-        again += [index for index in batch.decided if batch.inputs[index].saga_id in lost]
+        again |= {index for index in batch.decided if batch.inputs[index].saga_id in lost}
         batch.todo = sorted(again)
         self._cache.drop({batch.inputs[index].saga_id for index in batch.todo})
-        done = [(index, decision) for index, decision in batch.decided.items() if index not in again]
-        await self._announcer.announce(decision for _, decision in done)
-        await self._reschedule(batch)
-        for index, decision in done:
-            batch.results[index] = decision
+        done = {index: applied for index, applied in batch.decided.items() if index not in again}
+        # Before announcing, which may fail: what is saved is never decided again.
+        self._observer.applied(list(done.values()), conflicts=len(lost), unknown=size - len(again) - len(done))
+        await self._announce(batch, done, now)
+        for index, applied in done.items():
+            batch.results[index] = applied.decision
 
-    def _decide(self, batch: _Batch, index: int, states: dict[str, SagaState], now: datetime) -> bool:
+    def _decide(self, batch: Batch, index: int, states: dict[str, SagaState], now: datetime) -> bool:
         """Decide one input; whether that decision stands. `states` goes on with what was decided."""
         given = batch.inputs[index]
         state = states.get(given.saga_id)
@@ -173,7 +153,10 @@ class Engine:
         saga = self.definition(state)
         if saga is None:
             return True
-        decision = decide(saga, state, given.message, now)
+        decision = self._decision(saga, state, given, now)
+        if decision is None:  # This saga's trouble must not become the others'.
+            batch.moves.append((state, replace(state, wake_at=now + UNDECIDABLE_PAUSE)))
+            return True
         if decision.transition is None and given.saga_id in batch.stale and given.saga_id not in batch.changes:
             return False  # Nothing changes, says a state that may be old: look again.
         if decision.transition is not None:
@@ -182,11 +165,11 @@ class Engine:
         elif decision.state is not state:
             batch.moves.append((state, decision.state))
         elif given.redelivered:
-            decision = repeat(saga, state, now)
-        batch.decided[index] = decision
+            decision = self._repeated(saga, state, now) or decision
+        batch.decided[index] = Applied(given.message, state, decision)
         return True
 
-    async def _save(self, batch: _Batch) -> set[str]:
+    async def _save(self, batch: Batch) -> set[str]:
         """Save the changes; the ids of those that somebody else changed first."""
         if not batch.changes:
             return set()
@@ -201,10 +184,44 @@ class Engine:
                 log.info("saga-status", saga_id=saga_id, **told)
         return batch.changes.keys() - saved
 
-    async def _reschedule(self, batch: _Batch) -> None:
-        """Wake-ups move only after what was due at them has been sent."""
-        if batch.moves:
-            await self.store.reschedule(batch.moves)
+    def _decision(self, saga: Saga, state: SagaState, given: Input, now: datetime) -> Decision | None:
+        if given.revision not in (None, state.revision):
+            return refuse(state, f"{CHANGED}: the saga is at revision {state.revision} by now")
+        try:
+            return decide(saga, state, given.message, now)
+        except Exception:  # A document that somebody has changed by hand, say.
+            log.exception("saga-undecidable", saga_id=state.id)
+            return None
+
+    def _repeated(self, saga: Saga, state: SagaState, now: datetime) -> Decision | None:
+        try:
+            return repeat(saga, state, now)
+        except StepFault as error:  # A definition's function that no longer makes the command.
+            log.error("command-not-built", saga_id=state.id, reason=str(error))
+            return None
+
+    async def _announce(self, batch: Batch, done: Mapping[int, Applied], now: datetime) -> None:
+        """Send what follows. Wake-ups move only after what was due at them has been sent."""
+        try:
+            refused = await self.announcer.announce([applied.decision for applied in done.values()])
+        except Unavailable as error:
+            if batch.comes_again:
+                raise
+            log.warning("request-not-announced", saga_id=batch.inputs[0].saga_id, reason=str(error))
+            return
+        unsent = [applied for position, applied in enumerate(done.values()) if position in refused]
+        await self._reschedule(batch, {applied.before.id for applied in unsent}, now)
+        if batch.comes_again and any(not isinstance(applied.message, Woken) for applied in unsent):
+            raise Unavailable(f"what {len(unsent)} messages caused is not on its stream")
+
+    async def _reschedule(self, batch: Batch, unsent: set[str], now: datetime) -> None:
+        moves = [move for move in batch.moves if move[0].id not in unsent]
+        for before in (before for before, _ in batch.moves if before.id in unsent):
+            saga = self.definition(before)
+            if saga is not None:
+                moves.append((before, not_sent(saga, before, now)))
+        if moves:
+            await self.store.reschedule(moves)
 
     # -- what is in flight ---------------------------------------------------------------------------------------------
 
@@ -223,8 +240,12 @@ class Engine:
         while states := await self.store.awaiting(participant, last, page):
             now = self.clock.now()
             pairs = [(self.definition(state), state) for state in states]
-            await self._announcer.announce(repeat(saga, state, now) for saga, state in pairs if saga is not None)
+            tried = [self._repeated(saga, state, now) for saga, state in pairs if saga is not None]
+            repeats = [decision for decision in tried if decision is not None]
+            await self.announcer.announce(repeats)
+            self._observer.sent_again(repeats)
             count, last = count + len(states), states[-1]
+        self.announcer.sent_again()
         return count
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.errors import Unavailable
-from orchestrator.core.state import SagaState
-from orchestrator.documents import Change
+from orchestrator.core.state import SagaState, Transition
+from orchestrator.documents import HISTORY_LIMIT, Change, Past
 from orchestrator.store import InFlight, Query
 
 
@@ -16,6 +16,7 @@ class MemorySagaStore:
 
     def __init__(self) -> None:
         self.sagas: dict[str, SagaState] = {}
+        self._histories: dict[str, tuple[Transition, ...]] = {}
         self.away = False
 
     async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
@@ -30,6 +31,11 @@ class MemorySagaStore:
         self._answer()
         return {saga_id: self.sagas[saga_id] for saga_id in ids if saga_id in self.sagas}
 
+    async def history(self, saga_id: str) -> Past | None:
+        self._answer()
+        state = self.sagas.get(saga_id)
+        return None if state is None else Past(state, self._history(state))
+
     async def save(self, changes: Sequence[Change]) -> set[str]:
         self._answer()
         return {change.after.id for change in changes if self._save(change)}
@@ -39,7 +45,12 @@ class MemorySagaStore:
         if there is None or there.revision != change.before.revision:
             return False
         self.sagas[there.id] = _keeping_earlier_wake_up(there, change.after)
+        kept = self._history(there)[: -1 if change.folded else None]
+        self._histories[there.id] = (*kept, *change.transitions)[-HISTORY_LIMIT:]
         return True
+
+    def _history(self, state: SagaState) -> tuple[Transition, ...]:
+        return self._histories.get(state.id, (state.last,))
 
     async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
         self._answer()

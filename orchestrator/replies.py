@@ -7,7 +7,8 @@ import structlog
 from adapters.bus import Ack, Dead, Delivery, Verdict
 from adapters.streams.envelope import Undecodable, decode_reply
 from orchestrator.core.state import Replied
-from orchestrator.engine import Engine, Input
+from orchestrator.engine import Engine
+from orchestrator.work import Input
 
 log = structlog.get_logger(__name__)
 

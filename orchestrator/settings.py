@@ -7,8 +7,10 @@ import ipaddress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orchestrator.keys import KeyRing, parse_keys
 
 PREFIX = "SAGA_"
 
@@ -39,7 +41,11 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path(".saga"), description="Where `saga up` keeps its servers' data.")
 
-    http_host: str = Field("127.0.0.1", description="Where HTTP listens: a loopback address.")
+    api_keys: SecretStr = Field(
+        SecretStr(""), description="Who may call: `name:sha256hex:scope+scope,…`, with scopes read, start and operate."
+    )
+    api_keys_file: Path | None = Field(None, description="A file with the same instead; read again when it changes.")
+    http_host: str = Field("127.0.0.1", description="Where HTTP listens: an address; without keys a loopback one.")
     http_port: int = Field(8700, ge=0, le=65_535, description="The port; 0 takes any free one.")
     max_body_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Longest request body; beyond it: 413.")
     receive_timeout_s: float = Field(
@@ -57,6 +63,9 @@ class Settings(BaseSettings):
     sweep_every_s: float = Field(0.25, ge=0.01, le=60, description="How often due timers are looked for.")
     cache_limit: int = Field(20_000, ge=0, le=10_000_000, description="Saga states kept in memory.")
     shutdown_timeout_s: float = Field(20.0, ge=1, le=600, description="How long an orderly end may take.")
+
+    dead_letter_expiry_days: int = Field(90, ge=1, le=24_000, description="How long a dead letter is kept.")
+    audit_expiry_days: int = Field(400, ge=1, le=24_000, description="How long an audit record is kept.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -79,21 +88,48 @@ class Settings(BaseSettings):
             raise ValueError(f"must begin with {' or '.join(schemes)}")
         return url
 
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr) -> SecretStr:
+        if keys.get_secret_value().strip():
+            parse_keys(keys.get_secret_value())
+        return keys
+
+    @field_validator("api_keys_file")
+    @classmethod
+    def _holds_keys(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        inline = info.data.get("api_keys")
+        if file is not None and inline is not None and inline.get_secret_value().strip():
+            raise ValueError("SAGA_API_KEYS is set too; use one of them")
+        try:
+            KeyRing(file=file)
+        except OSError as error:
+            raise ValueError(f"can't be read: {error.strerror}") from None
+        return file
+
     @field_validator("http_host")
     @classmethod
-    def _is_loopback(cls, host: str) -> str:
+    def _is_loopback(cls, host: str, info: ValidationInfo) -> str:
         if host == "localhost":
             return "127.0.0.1"
         try:
-            loopback = ipaddress.ip_address(host).is_loopback
+            address = ipaddress.ip_address(host)
         except ValueError:
-            loopback = False
-        if not loopback:
+            address = None
+        keys = info.data.get("api_keys")
+        guarded = (keys is not None and keys.get_secret_value().strip()) or info.data.get("api_keys_file")
+        if address is None or not (address.is_loopback or guarded):
             raise ValueError(
-                "must be a loopback address such as 127.0.0.1: whoever reaches this port may start sagas, so it is "
-                "not opened to a network. Put a proxy that checks who is calling in front of it"
+                "must be a loopback address such as 127.0.0.1, or, where SAGA_API_KEYS or SAGA_API_KEYS_FILE say who "
+                "may call, any address of this machine: without keys whoever reaches this port may start sagas"
             )
         return host
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The API keys."""
+        inline = self.api_keys.get_secret_value()
+        return KeyRing(parse_keys(inline) if inline.strip() else (), self.api_keys_file)
 
     @property
     def database(self) -> str:

@@ -13,7 +13,8 @@ import structlog
 
 from adapters.errors import Unavailable
 from orchestrator.core.state import Decision
-from orchestrator.engine import Engine, Start, Started
+from orchestrator.engine import Engine
+from orchestrator.work import Start, Started
 
 log = structlog.get_logger(__name__)
 

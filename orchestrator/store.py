@@ -29,8 +29,10 @@ from orchestrator.core.state import SagaState, Status
 from orchestrator.documents import (
     Change,
     Document,
+    Past,
     array_filters,
     from_document,
+    history_from,
     to_document,
     to_reschedule,
     to_update,
@@ -75,6 +77,10 @@ class SagaStore(Protocol):
 
     async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
         """The sagas that exist, by id, as a majority has them."""
+        ...
+
+    async def history(self, saga_id: str) -> Past | None:
+        """One saga with its history; None where it doesn't exist."""
         ...
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
@@ -137,11 +143,17 @@ class MongoSagaStore:
         if not taken:
             return [None] * len(states)
         there = await self.load([states[index].id for index in taken])
-        return [there.get(state.id) if index in taken else None for index, state in enumerate(states)]
+        if any(states[index].id not in there for index in taken):
+            raise Unavailable("an id is taken by a document that can't be read")
+        return [there[state.id] if index in taken else None for index, state in enumerate(states)]
 
     async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
         found = await self._find({"_id": {"$in": list(ids)}}, limit=len(ids))
         return {state.id: state for state in found}
+
+    async def history(self, saga_id: str) -> Past | None:
+        found = await find(self._sagas, {"_id": saga_id}, limit=1)
+        return next((Past(state, history_from(found[0])) for state in _readable(found)), None)
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
         """Save a batch in one transaction, which halves the cost of each update.

@@ -10,9 +10,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
-
-from redis.exceptions import ResponseError
 
 from adapters.bus import Entry, Subscription
 from adapters.clock import Clock
@@ -21,8 +18,10 @@ from adapters.streams.connection import connect, translating
 from adapters.streams.consumer import parse_id
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker
+from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
 from adapters.streams.names import Streams
+from adapters.streams.progress import first_undelivered
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
@@ -113,40 +112,20 @@ class RedisBus:
             problems.append(f"Redis does not answer: {str(error) or 'timeout'}")
         return problems + [problem for guardian in self._guardians if (problem := guardian.problem())]
 
+    async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
+        """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""
+        return await figures(self._shared.client, self.streams, streams)
+
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
         clock = self._shared.clock
         asked = clock.now()
-        with translating():
-            pipeline = self._shared.client.pipeline(transaction=False)
-            pipeline.time()
-            for stream in groups:
-                pipeline.xinfo_groups(stream)
-                pipeline.xinfo_stream(stream)
-            (seconds, microseconds), *answers = await pipeline.execute(raise_on_error=False)
-        our_time = asked + (clock.now() - asked) / 2
-        offset = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds)) - our_time
+        first_ids, redis_time = await first_undelivered(self._shared.client, groups)
+        offset = redis_time - (asked + (clock.now() - asked) / 2)
         return {
-            stream: _undelivered_since(group, rows, info, offset)
-            for (stream, group), rows, info in zip(groups.items(), answers[::2], answers[1::2], strict=True)
+            stream: None if entry_id is None else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - offset
+            for stream, entry_id in first_ids.items()
         }
-
-
-def _undelivered_since(group: str, rows: Any, info: Any, offset: timedelta) -> datetime | None:
-    """`None` where the group has been delivered the last entry that still exists."""
-    for answer in (rows, info):
-        if isinstance(answer, ResponseError) and "no such key" in str(answer):
-            return None
-        if isinstance(answer, Exception):
-            with translating():
-                raise answer
-    delivered = next((row["last-delivered-id"] for row in rows if row["name"] == group.encode()), None)
-    # The last entry that exists, not the last id ever given: what was trimmed unread can never be delivered, and
-    # waiting for it would keep its command from being sent again.
-    last = info["last-entry"]
-    if delivered is None or last is None or parse_id(last[0]) <= parse_id(delivered):
-        return None
-    return max(_EPOCH, _EPOCH + timedelta(milliseconds=parse_id(delivered)[0]) - offset)
 
 
 def unique_consumer(rng: Random) -> str:

@@ -1,17 +1,25 @@
 """The FastAPI application: routes, the guard around them, and what errors become."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from adapters.errors import Unavailable
+from orchestrator.api.access import Door, check_table
+from orchestrator.api.dead_letters import DeadLetterRoutes
+from orchestrator.api.definitions import DefinitionRoutes
 from orchestrator.api.guard import Guard
 from orchestrator.api.health import HealthRoutes
+from orchestrator.api.history import HistoryRoutes
+from orchestrator.api.metrics import Counted, MetricsRoutes
 from orchestrator.api.openapi import describe
+from orchestrator.api.operating import OperatorRoutes
 from orchestrator.api.problems import Fault, Kind, Problem, invalid, pointer, retry_later
 from orchestrator.api.sagas import SagaRoutes
 from orchestrator.api.services import Services
@@ -20,6 +28,10 @@ from orchestrator.starting import Overloaded
 log = structlog.get_logger(__name__)
 
 RETRY_UNAVAILABLE_S = 2
+
+_START_UNKNOWN = "Whether a new saga was stored is not known: send the same request again, with the same id or key."
+_NOT_KNOWN = "A server does not answer, and whether this was done is not known: look at it, and then ask again."
+_NOTHING_LOST = "A database does not answer. Nothing is lost; try again."
 
 _BY_STATUS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED}
 
@@ -35,9 +47,12 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.include_router(SagaRoutes(services).router())
-    app.include_router(HealthRoutes(services).router())
+    for router in routers(services):
+        app.include_router(router)
+    check_table(served(app, services))
+    app.add_middleware(Door, keys=services.keys, auditor=services.auditor)
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
+    app.add_middleware(Counted, recorder=services.metrics.recorder)  # Around the guard: what that refuses counts too.
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     definitions = services.engine.definitions
@@ -52,6 +67,29 @@ def create_application(services: Services) -> FastAPI:
     return app
 
 
+def routers(services: Services) -> Sequence[APIRouter]:
+    """Every route that is described in the document."""
+    routes = (
+        SagaRoutes,
+        HistoryRoutes,
+        OperatorRoutes,
+        DefinitionRoutes,
+        DeadLetterRoutes,
+        HealthRoutes,
+        MetricsRoutes,
+    )
+    return [kind(services).router() for kind in routes]
+
+
+def served(app: FastAPI, services: Services) -> set[tuple[str, str]]:
+    """Method and path of everything that is answered here, described or not."""
+    own = [route for route in app.routes if isinstance(route, Route)]
+    routes = [*own, *(route for router in routers(services) for route in router.routes if isinstance(route, Route))]
+    return {(method, route.path) for route in routes for method in route.methods or ()} - {
+        ("HEAD", route.path) for route in own
+    }
+
+
 async def _problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
@@ -59,8 +97,8 @@ async def _problem(_request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("request-unavailable", method=request.method, path=request.url.path, reason=str(error))
-    said = "Whether a new saga was stored is not known: send the same request again, with the same id or key."
-    detail = said if request.method == "POST" else "A database does not answer. Nothing is lost; try again."
+    starts = request.method == "POST" and request.url.path in ("/v1/sagas", "/v1/sagas:batch")
+    detail = _START_UNKNOWN if starts else _NOT_KNOWN if request.method in ("POST", "DELETE") else _NOTHING_LOST
     return retry_later(Kind.UNAVAILABLE, detail, RETRY_UNAVAILABLE_S).response()
 
 

@@ -13,6 +13,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.api.caller import note
 from orchestrator.api.problems import Kind, Problem, retry_later
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, _request_id(scope) or self._new_id())
+        note(scope, request_id=answer.request_id)
         self._in_hand += 1
         try:
             await self._handle(scope, receive, answer)
@@ -123,7 +125,7 @@ def _request_id(scope: Scope) -> str | None:
 
 
 def _is_probe(scope: Scope) -> bool:
-    return scope["path"] in ("/livez", "/readyz")
+    return scope["path"] in ("/livez", "/readyz", "/metrics")
 
 
 def _internal_error(request_id: str) -> Problem:

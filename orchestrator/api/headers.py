@@ -5,13 +5,14 @@ import re
 
 from starlette.datastructures import Headers
 
-from orchestrator.api.problems import Fault, invalid
+from orchestrator.api.problems import Fault, Kind, Problem, invalid
 
 MAX_KEY_LENGTH = 255
 
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _PLAIN = re.compile(r"[\x21\x23-\x7e][\x20-\x7e]*")
 _WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9}(?:\.\d{1,3})?)"?\s*(?=$|[,;])', re.IGNORECASE)
+_REVISION = re.compile(r'"(\d{1,18})"')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -60,3 +61,14 @@ def matches(headers: Headers, etag: str) -> bool:
     """Whether the client has this revision already (`If-None-Match`)."""
     asked = headers.get("if-none-match", "")
     return asked.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in asked.split(","))
+
+
+def if_match(headers: Headers) -> int | None:
+    """The one revision that the request is meant for; None where any will do. Raises `Problem` for what is none."""
+    asked = ",".join(headers.getlist("if-match")).strip()
+    if asked in ("", "*"):
+        return None
+    found = _REVISION.fullmatch(asked)
+    if found is None:
+        raise Problem(Kind.REVISION_CHANGED, "If-Match takes one ETag, as the saga was shown with it.")
+    return int(found[1])

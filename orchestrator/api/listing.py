@@ -1,4 +1,4 @@
-"""The list of sagas: filters, and a cursor that is opaque to clients. Pure.
+"""The lists of sagas and dead letters: filters, and a cursor that is opaque to clients. Pure.
 
 Filters are typed values under fixed names; nothing that a client sends becomes part of a query's structure.
 """
@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from orchestrator.api.body import SagaName
 from orchestrator.api.problems import Fault, invalid
-from orchestrator.core.state import SagaState, Status
+from orchestrator.core.state import Status
 from orchestrator.store import Query
 
 MAX_PAGE = 200
@@ -24,20 +24,30 @@ _LATEST = 253_402_300_799_999  #: the last millisecond that a date can have
 Cursor = tuple[datetime, str]
 
 
-class ListQuery(BaseModel):
-    """What to list, newest first."""
+class PageQuery(BaseModel):
+    """Which page of a list, newest first."""
 
     model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(50, ge=1, le=MAX_PAGE, description="How many at most.")
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        None, description="`next` of the page before."
+    )
+
+    @property
+    def after(self) -> Cursor | None:
+        """Time and id of the last item of the page before; raises `Problem`."""
+        return None if self.cursor is None else read_cursor(self.cursor)
+
+
+class ListQuery(PageQuery):
+    """Which sagas to list."""
 
     saga: SagaName | None = Field(None, description="Sagas of this name.")
     status: Status | None = Field(None, description="Sagas in this status.")
     since: AwareDatetime | None = Field(None, description="Created at or after this time (RFC 3339).")
     q: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
         None, description="What the id begins with."
-    )
-    limit: int = Field(50, ge=1, le=MAX_PAGE, description="How many at most.")
-    cursor: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        None, description="`next` of the page before."
     )
 
     @field_validator("since")
@@ -55,25 +65,25 @@ class ListQuery(BaseModel):
             status=self.status,
             since=self.since,
             prefix=self.q,
-            after=None if self.cursor is None else read_cursor(self.cursor),
+            after=self.after,
             limit=self.limit + 1,
         )
 
 
-def cursor_behind(state: SagaState) -> str:
-    """The cursor of the page behind this saga."""
-    milliseconds = (state.created_at - _EPOCH) // _MILLISECOND
-    return base64.urlsafe_b64encode(f"{milliseconds}.{state.id}".encode()).decode().rstrip("=")
+def cursor_behind(at: datetime, item_id: str) -> str:
+    """The cursor of the page behind the item with this time and id."""
+    milliseconds = (at - _EPOCH) // _MILLISECOND
+    return base64.urlsafe_b64encode(f"{milliseconds}.{item_id}".encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str) -> Cursor:
     """What `cursor_behind` wrote; raises `Problem` for anything else."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        milliseconds, dot, saga_id = text.partition(".")
+        milliseconds, dot, item_id = text.partition(".")
         is_number = milliseconds.isdecimal() and len(milliseconds) < 16
-        if not (dot and saga_id and is_number and int(milliseconds) <= _LATEST):
+        if not (dot and item_id and is_number and int(milliseconds) <= _LATEST):
             raise ValueError
     except (ValueError, binascii.Error):
         raise invalid("query", [Fault("/cursor", "is not the `next` of a page")]) from None
-    return _EPOCH + int(milliseconds) * _MILLISECOND, saga_id
+    return _EPOCH + int(milliseconds) * _MILLISECOND, item_id

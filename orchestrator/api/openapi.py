@@ -6,7 +6,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from orchestrator.api import schemas
+from orchestrator.api.access import TABLE
 from orchestrator.api.body import ID_PATTERN
+from orchestrator.api.describing import problems
+from orchestrator.api.operating import SkipRequest, WithReason
+from orchestrator.api.problems import Kind
 from sagas import Definitions, Saga
 from sagas.schemas import schema
 
@@ -22,6 +26,8 @@ def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str
     components = document.setdefault("components", {}).setdefault("schemas", {})
     components["Problem"] = schemas.Problem.model_json_schema(ref_template=_REFS + "{model}")
     components["Error"] = components["Problem"].pop("$defs")["Error"]
+    for model in (WithReason, SkipRequest):
+        components[model.__name__] = model.model_json_schema(ref_template=_REFS + "{model}")
     starts = [_start(definitions.latest(name), components) for name in definitions.names]
     components["StartRequest"] = {"oneOf": starts, "discriminator": {"propertyName": "saga"}}
     components["BatchRequest"] = {
@@ -30,7 +36,21 @@ def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str
         "required": ["sagas"],
         "additionalProperties": False,
     }
+    _secure(document)
     return document
+
+
+def _secure(document: dict[str, Any]) -> None:
+    """What the door answers, at every route that is behind it."""
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            needed = TABLE[method.upper(), path]
+            if needed is not None:
+                kinds = [Kind.SCOPE_MISSING] if method == "get" else [Kind.SCOPE_MISSING, Kind.CROSS_SITE]
+                answers = problems(Kind.UNAUTHENTICATED, *kinds)
+                operation["responses"] |= {str(status): shown for status, shown in answers.items()}
+                operation["security"] = [{"key": [needed.value]}, {}]
 
 
 def _start(saga: Saga, components: dict[str, Any]) -> dict[str, Any]:

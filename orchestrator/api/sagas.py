@@ -1,24 +1,22 @@
 """`/v1/sagas`: start, look at, list."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic_core import to_json
 from starlette.responses import Response
 
 from orchestrator.api import headers, schemas
-from orchestrator.api.body import ID_PATTERN, read_json
+from orchestrator.api.answers import answer, find_saga, saga_answer
+from orchestrator.api.body import read_json
+from orchestrator.api.caller import caller_of
 from orchestrator.api.listing import ListQuery, cursor_behind
-from orchestrator.api.problems import Fault, Kind, Problem, invalid
+from orchestrator.api.problems import Fault, Problem, invalid
 from orchestrator.api.services import Services
 from orchestrator.api.starts import StartFactory, accepted
 from orchestrator.api.view import Json, etag, view
 from orchestrator.core.state import SagaState
-from orchestrator.engine import Start
-
-_ID = re.compile(ID_PATTERN)
+from orchestrator.work import Start
 
 
 class SagaRoutes:
@@ -41,7 +39,9 @@ class SagaRoutes:
         """Start a saga. The answer comes when it is stored durably, with `Prefer: wait` when it has ended."""
         key = headers.idempotency_key(request.headers)
         body = await read_json(request)
-        start = self._starts.make(body, key=key, traceparent=headers.traceparent(request.headers))
+        start = self._starts.make(
+            body, key=key, traceparent=headers.traceparent(request.headers), caller=caller_of(request)
+        )
         self._services.admission.admit(1)
         (started,) = await self._services.starter.start([start])
         state = accepted(started, by_key=key is not None)
@@ -53,19 +53,18 @@ class SagaRoutes:
     async def _waited(self, request: Request, state: SagaState, extra: dict[str, str]) -> Response:
         wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
         if wait_s is None:
-            return self._shown(state, 202, extra)
+            return saga_answer(self._services, state, 202, extra)
         state = await self._services.ended(state, wait_s)
-        return self._shown(state, 200 if state.status.ended else 202, extra | headers.applied(wait_s))
+        return saga_answer(self._services, state, 200 if state.status.ended else 202, extra | headers.applied(wait_s))
 
     async def start_batch(self, request: Request) -> Response:
         """Start many sagas in one go: one result each, in order, the saga or a problem."""
         key = headers.idempotency_key(request.headers)
         bodies = self._bodies(await read_json(request))
-        traceparent = headers.traceparent(request.headers)
-        made = [self._made(body, key, traceparent, index) for index, body in enumerate(bodies)]
+        made = [self._made(request, body, key, index) for index, body in enumerate(bodies)]
         starts = [start for start in made if isinstance(start, Start)]
         results = iter(await self._batch(starts, by_key=key is not None))
-        return _json({"results": [next(results) if isinstance(one, Start) else one.to_json() for one in made]}, 200)
+        return answer({"results": [next(results) if isinstance(one, Start) else one.to_json() for one in made]})
 
     def _bodies(self, body: Any) -> Sequence[Any]:
         bodies = body.get("sagas") if isinstance(body, dict) else None
@@ -77,10 +76,11 @@ class SagaRoutes:
             raise invalid("body", [Fault("/sagas", f"must hold 1 to {self._services.max_batch} sagas")])
         return bodies
 
-    def _made(self, body: Any, key: str | None, traceparent: str | None, index: int) -> Start | Problem:
+    def _made(self, request: Request, body: Any, key: str | None, index: int) -> Start | Problem:
+        own_key = None if key is None else f"{key}\n{index}"
+        traceparent, caller = headers.traceparent(request.headers), caller_of(request)
         try:
-            own_key = None if key is None else f"{key}\n{index}"
-            return self._starts.make(body, key=own_key, traceparent=traceparent, under=f"/sagas/{index}")
+            return self._starts.make(body, key=own_key, traceparent=traceparent, caller=caller, under=f"/sagas/{index}")
         except Problem as problem:
             return problem
 
@@ -98,7 +98,7 @@ class SagaRoutes:
 
     async def get(self, saga_id: str, request: Request) -> Response:
         """One saga; with `Prefer: wait` when it has ended, with `If-None-Match` only if it has changed."""
-        state = await self._load(saga_id)
+        state = await find_saga(self._services, saga_id)
         wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
         extra = {}
         if wait_s is not None:
@@ -106,27 +106,14 @@ class SagaRoutes:
             extra = headers.applied(wait_s)
         if headers.matches(request.headers, etag(state)):
             return Response(status_code=304, headers={"ETag": etag(state)} | extra)
-        return self._shown(state, 200, extra)
-
-    async def _load(self, saga_id: str) -> SagaState:
-        found = await self._services.engine.store.load([saga_id]) if _ID.fullmatch(saga_id) else {}
-        if saga_id not in found:
-            raise Problem(Kind.SAGA_NOT_FOUND, "No saga has this id.")
-        return found[saga_id]
+        return saga_answer(self._services, state, 200, extra)
 
     async def list(self, query: Annotated[ListQuery, Query()]) -> Response:
         """Sagas, newest first, page by page."""
         found = await self._services.engine.store.page(query.to_query())
         page = found[: query.limit]
-        more = cursor_behind(page[-1]) if len(found) > query.limit else None
-        return _json({"items": [self._view(state) for state in page], "next": more}, 200)
+        more = cursor_behind(page[-1].created_at, page[-1].id) if len(found) > query.limit else None
+        return answer({"items": [self._view(state) for state in page], "next": more})
 
     def _view(self, state: SagaState) -> Json:
         return view(state, self._services.definition(state))
-
-    def _shown(self, state: SagaState, status: int, extra: Mapping[str, str]) -> Response:
-        return _json(self._view(state), status, {"ETag": etag(state), **extra})
-
-
-def _json(value: Json, status: int, extra: Mapping[str, str] | None = None) -> Response:
-    return Response(to_json(value), status, dict(extra or {}), "application/json")

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from adapters.bus import Bus
 from adapters.errors import Unavailable
 from orchestrator.admission import Admission
+from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
 from orchestrator.core.state import SagaState
+from orchestrator.dead_letters import DeadLetterStore
 from orchestrator.engine import Engine
+from orchestrator.keys import KeyRing
+from orchestrator.metrics.exposition import Exposition
+from orchestrator.metrics.recorder import Recorder
 from orchestrator.starting import Starter
 from sagas import Saga
 
@@ -24,10 +29,14 @@ class Services:
     bus: Bus
     starter: Starter
     admission: Admission
+    auditor: Auditor
+    dead_letters: DeadLetterStore
     new_id: Callable[[], str]
+    keys: KeyRing = field(default_factory=KeyRing)
     limits: Limits = field(default_factory=Limits)
     max_batch: int = 1_000
     wait_max_s: float = 30.0
+    metrics: Exposition = field(default_factory=lambda: Exposition(Recorder()))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: set: nobody waits any longer
     not_ready: Callable[[], str | None] = lambda: None  #: why this process does not work yet, beyond its servers
 

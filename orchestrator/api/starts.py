@@ -8,15 +8,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.api.body import RESERVED_IDS, StartRequest, validated
+from orchestrator.api.caller import NOBODY
 from orchestrator.api.headers import key_id
 from orchestrator.api.problems import Fault, Kind, Problem, fault_of, faults_of, invalid
 from orchestrator.core.state import SagaState
-from orchestrator.engine import Start, Started
+from orchestrator.work import Start, Started
 from sagas import Definitions, Saga
 from sagas.definitions import UnknownSaga
 from sagas.storable import NotStorable, check_storable
-
-NOBODY = ""  #: the caller, as long as nobody has to say who they are
 
 
 class StartFactory:
@@ -26,10 +25,12 @@ class StartFactory:
         self._definitions = definitions
         self._new_id = new_id
 
-    def make(self, body: Any, *, key: str | None, traceparent: str | None, under: str = "") -> Start:
+    def make(
+        self, body: Any, *, key: str | None, traceparent: str | None, caller: str = NOBODY, under: str = ""
+    ) -> Start:
         """The start that a body asks for; raises `Problem`. `under` is its place in a larger body."""
         asked = validated(StartRequest, body, under)
-        saga_id = self._id(asked, key, under)
+        saga_id = self._id(asked, None if key is None else key_id(caller, key), under)
         saga = self._saga(asked.saga, under)
         try:
             check_storable(asked.data)
@@ -49,13 +50,13 @@ class StartFactory:
                 Kind.UNKNOWN_SAGA, f"{said[0].upper()}{said[1:]}.", faults=[Fault(f"{under}/saga", said)], extra=known
             ) from error
 
-    def _id(self, asked: StartRequest, key: str | None, under: str) -> str:
-        if key is not None and asked.id is not None:
+    def _id(self, asked: StartRequest, by_key: str | None, under: str) -> str:
+        if by_key is not None and asked.id is not None:
             said = "an id and an Idempotency-Key say the same thing twice: send one of them"
             raise invalid("body", [Fault(f"{under}/id", said)])
         if asked.id in RESERVED_IDS:
             raise invalid("body", [Fault(f"{under}/id", "this word is reserved")])
-        return asked.id or (self._new_id() if key is None else key_id(NOBODY, key))
+        return asked.id or by_key or self._new_id()
 
 
 def accepted(started: Started, *, by_key: bool) -> SagaState:

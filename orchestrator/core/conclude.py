@@ -77,6 +77,17 @@ def postpone(state: SagaState, now: datetime) -> Decision:
     return Decision(replace(state, wake_at=timers.due_at(state, now)))
 
 
+def unsent(saga: Saga, state: SagaState, now: datetime) -> SagaState:
+    """The state after a sending that its stream refused: held until the next try, and nothing is counted meanwhile."""
+    turn, soon = Turn.of(saga, state, now), now + timers.RESEND_FIRST
+    held = tuple(
+        replace(pending, held=True, sent_at=soon, deadline=soon + timedelta(seconds=terms.timeout_s))
+        for pending in state.pending
+        for terms in [turn.terms(saga.index(pending.step), pending.kind)]
+    )
+    return replace(state, pending=held, wake_at=soon)
+
+
 def repeat(saga: Saga, state: SagaState, now: datetime) -> Decision:
     """Everything that the newest revision caused, once more: its events, and the commands still pending."""
     out = [pending for pending in state.pending if not pending.held or pending.sent_at <= now]
@@ -84,24 +95,22 @@ def repeat(saga: Saga, state: SagaState, now: datetime) -> Decision:
 
 
 def resend(turn: Turn, woken: Woken) -> Decision:
-    """Send again what is due, count nothing. A deadline that passed with nobody listening begins anew."""
-    state, pendings, to_send = turn.before, [], []
-    for pending in state.pending:
-        queued = pending.command_id in woken.queued
-        overdue = turn.now >= pending.deadline and state.status is not Status.STUCK
-        if (overdue or timers.send_is_due(pending, state, turn.now)) and not queued:
-            to_send.append(pending)
-        pendings.append(_rearmed(turn, pending, sent=not queued) if overdue else pending)
-    state = replace(state, pending=tuple(pendings))
-    commands = tuple(_command(turn.saga, state, pending, turn.now) for pending in to_send)
+    """Send what is due, count nothing. A deadline that passed with nobody listening begins anew."""
+    state, now = turn.before, turn.now
+    to_send = [pending for pending in state.pending if timers.is_to_send(pending, state, woken, now)]
+    state = replace(state, pending=tuple(_looked_at(turn, pending, woken) for pending in state.pending))
+    commands = tuple(_command(turn.saga, state, pending, now) for pending in to_send)
     events = events_of(state) if commands else ()
-    return Decision(replace(state, wake_at=timers.due_at(state, turn.now)), commands, events)
+    return Decision(replace(state, wake_at=timers.due_at(state, now)), commands, events)
 
 
-def _rearmed(turn: Turn, pending: Pending, *, sent: bool) -> Pending:
+def _looked_at(turn: Turn, pending: Pending, woken: Woken) -> Pending:
+    begins = pending.held and pending.sent_at <= turn.now
+    overdue = turn.now >= pending.deadline and turn.status is not Status.STUCK
+    if not begins and not overdue:
+        return pending
     timeout_s = turn.terms(turn.saga.index(pending.step), pending.kind).timeout_s
-    deadline = turn.now + timedelta(seconds=timeout_s)
-    return replace(pending, deadline=deadline, sent_at=turn.now if sent else pending.sent_at, held=False)
+    return timers.renewed(pending, woken, timeout_s, turn.now)
 
 
 def events_of(state: SagaState) -> tuple[EventMessage, ...]:

@@ -74,7 +74,7 @@ class Pending:
     first_at: datetime  #: first sending of this id
     sent_at: datetime  #: this attempt's sending; in the future during a backoff
     deadline: datetime  #: when silence counts as a failed attempt
-    held: bool = False  #: in backoff: the timer does the sending, at `sent_at`
+    held: bool = False  #: in backoff, not sent yet: the timer does it, at `sent_at`
     rejected: bool = False  #: the newest reply was a recorded rejection: a further try needs a new id
     undoes: str | None = None  #: the command that this one undoes or revokes
     undoes_at: datetime | None = None  #: first sending of that command
@@ -147,7 +147,8 @@ class Woken:
     """A timer is due. Silence counts only if somebody listened: see `timers.py`."""
 
     watched_since: datetime  #: since when this engine has had a working bus, without a break
-    queued: frozenset[str] = frozenset()  #: commands whose stream has not been delivered that far yet
+    queued: frozenset[str] = frozenset()  #: commands that still wait in their stream: a copy would only wait behind
+    unheard: frozenset[str] = frozenset()  #: commands whose reply may wait in our own stream: no silence yet
 
 
 @dataclass(frozen=True, slots=True)

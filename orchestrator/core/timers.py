@@ -6,6 +6,7 @@ and only if somebody listened all the while: an engine that was away, a bus that
 waits in its stream move the deadline instead.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,7 +19,7 @@ RESEND_STUCK = timedelta(minutes=5)  #: a stuck saga's command: success still re
 
 def next_send(pending: Pending, status: Status, after: datetime) -> datetime:
     """The first time after `after` at which the command is to be sent (again)."""
-    if pending.held and pending.sent_at > after:
+    if pending.held:
         return pending.sent_at
     if status is Status.STUCK:
         periods = (after - pending.sent_at) // RESEND_STUCK + 1
@@ -61,5 +62,32 @@ def send_is_due(pending: Pending, state: SagaState, now: datetime) -> bool:
 
 
 def silence_counts(pending: Pending, woken: Woken, now: datetime) -> bool:
-    """Whether the deadline has passed with this engine listening since before the command was sent."""
-    return now >= pending.deadline and woken.watched_since <= pending.sent_at and pending.command_id not in woken.queued
+    """Whether the deadline of a command that was sent has passed with this engine listening all the while."""
+    listened = woken.watched_since <= pending.sent_at and pending.command_id not in woken.queued | woken.unheard
+    return now >= pending.deadline and listened and not pending.held
+
+
+def renewed(pending: Pending, woken: Woken, timeout_s: float, now: datetime) -> Pending:
+    """The command with a deadline that lies ahead: it is sent only now, or the one that passed did not count."""
+    full = now + timedelta(seconds=timeout_s)
+    if is_new(pending, woken):
+        return replace(pending, deadline=full, sent_at=now, held=False)
+    if pending.command_id in woken.queued:
+        return replace(pending, deadline=full)
+    return replace(pending, deadline=min(full, now + RESEND_FIRST))  # Its reply may be the next one that we read.
+
+
+def is_new(pending: Pending, woken: Woken) -> bool:
+    """Whether this sending is the one that counts: never sent before, or sent while nobody listened."""
+    unwatched = woken.watched_since > pending.sent_at and pending.command_id not in woken.queued
+    return pending.held or unwatched
+
+
+def is_to_send(pending: Pending, state: SagaState, woken: Woken, now: datetime) -> bool:
+    """Whether the command goes out now: the first time after a backoff, or again because it may be lost."""
+    if pending.held:
+        return pending.sent_at <= now
+    if pending.command_id in woken.queued:
+        return False
+    overdue = now >= pending.deadline and state.status is not Status.STUCK
+    return (overdue and is_new(pending, woken)) or send_is_due(pending, state, now)

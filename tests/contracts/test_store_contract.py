@@ -12,12 +12,12 @@ import pytest
 from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
-from orchestrator.documents import HISTORY_LIMIT, Change
+from orchestrator.documents import HISTORY_LIMIT, Change, Past
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.store import MongoSagaStore, Query, SagaStore
 from sagas.order import order
 from support.clock import ManualClock
-from support.orders import failure, started, succeeded
+from support.orders import failure, started, succeeded, success
 
 clock = ManualClock()
 NOW = clock.now()
@@ -164,6 +164,44 @@ async def test_sagas_are_listed_newest_first_by_page_and_filter(store: SagaStore
     assert len(await store.page(Query(saga="order", status=Status.RUNNING))) == 4
 
 
+async def test_the_history_of_a_saga_is_what_happened_to_it_oldest_first(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    entries = [state.last]
+    for after in (failure, failure, success):
+        decision = decide(order, state, after(state), NOW)
+        await store.save([change(state, decision)])
+        state = decision.state
+        entries = [*(entries[:-1] if decision.folded else entries), state.last]
+    assert [entry.count for entry in entries] == [1, 2, 1]
+    assert await store.history("a") == Past((await store.load(["a"]))["a"], tuple(entries))
+    assert await store.history("b") is None
+
+
+async def test_of_two_transitions_in_one_write_the_first_may_be_a_repeated_one(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    one = decide(order, state, failure(state), NOW)
+    await store.save([change(state, one)])
+    two = decide(order, one.state, failure(one.state), NOW)
+    three = decide(order, two.state, success(two.state), NOW)
+    assert two.folded
+    assert three.transition is not None
+    await store.save([change(one.state, two).then(three.state, three.transition, three.folded)])
+    past = await store.history("a")
+    assert past is not None
+    assert [(entry.revision, entry.count) for entry in past.transitions] == [(1, 1), (2, 1), (3, 1), (4, 1)]
+
+
+async def test_the_history_is_kept_up_to_a_limit(store: SagaStore) -> None:
+    (state,) = await given(store, "a")
+    for revision in range(2, HISTORY_LIMIT + 3):
+        after = replace(state, revision=revision, last=replace(state.last, revision=revision))
+        await store.save([Change(state, after, (after.last,))])
+        state = after
+    past = await store.history("a")
+    assert past is not None
+    assert [entry.revision for entry in past.transitions] == list(range(3, HISTORY_LIMIT + 3))
+
+
 async def test_two_transitions_in_one_write_leave_two_entries(documents: tuple[MongoSagaStore, Any]) -> None:
     store, collection = documents
     (state,) = await given(store, "a")
@@ -190,19 +228,6 @@ async def test_equal_retries_are_one_counted_entry(documents: tuple[MongoSagaSto
     entries = (await collection.find_one({"_id": "a"}))["history"]
     assert [(entry["revision"], entry.get("count", 1)) for entry in entries] == [(1, 1), (4, 3)]
     assert await store.load(["a"]) == {"a": state}
-
-
-async def test_the_history_keeps_the_newest_entries(documents: tuple[MongoSagaStore, Any]) -> None:
-    store, collection = documents
-    (state,) = await given(store, "a")
-    for revision in range(2, HISTORY_LIMIT + 12):
-        entry = replace(state.last, revision=revision)
-        after = replace(state, revision=revision, last=entry)
-        await store.save([Change(state, after, (entry,))])
-        state = after
-    entries = (await collection.find_one({"_id": "a"}))["history"]
-    assert len(entries) == HISTORY_LIMIT
-    assert entries[-1]["revision"] == HISTORY_LIMIT + 11
 
 
 async def test_a_document_that_somebody_broke_stops_no_other_timer(documents: tuple[MongoSagaStore, Any]) -> None:

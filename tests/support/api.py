@@ -17,9 +17,12 @@ from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
+from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
 from orchestrator.api.services import Services
+from orchestrator.audit import MemoryAuditLog
 from orchestrator.engine import Engine
+from orchestrator.memory_dead_letters import MemoryDeadLetters
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.replies import ReplyHandler
 from orchestrator.starting import Starter
@@ -42,6 +45,7 @@ class Api:
         *,
         store: MemorySagaStore | None = None,
         bus: MemoryBus | None = None,
+        audit: MemoryAuditLog | None = None,
         sagas: Sequence[Saga] = (order,),
         max_active: int = 1_000,
         **given: Any,
@@ -49,16 +53,20 @@ class Api:
         clock, streams = SystemClock(), Streams()
         self.store = store or MemorySagaStore()
         self.bus = bus or MemoryBus(clock, retry_s=0.02)
-        self.engine = Engine(Definitions(sagas), self.store, Announcer(self.bus, streams), clock)
+        self.engine = Engine(Definitions(sagas), self.store, Announcer(self.bus, streams, clock), clock)
         self.bus.subscribe(Subscription(streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine)))
         self.starter = Starter(self.engine, limit=given.pop("max_starting", 1_000))
         self.admission = Admission(self.store, clock, limit=max_active)
+        self.letters = MemoryDeadLetters(clock)
+        self.audit = audit or MemoryAuditLog()
         numbers = count(1)
         self.services = Services(
             engine=self.engine,
             bus=self.bus,
             starter=self.starter,
             admission=self.admission,
+            dead_letters=self.letters,
+            auditor=Auditor(self.audit, clock, lambda: f"audit-{next(numbers)}"),
             new_id=lambda: f"id-{next(numbers)}",
             limits=given.pop("limits", Limits()),
             **given,

@@ -6,9 +6,10 @@ from adapters.memory_bus import MemoryBus
 from adapters.streams.names import Streams
 from orchestrator.announcer import Announcer
 from orchestrator.core.state import SagaState
-from orchestrator.engine import Engine, Start
+from orchestrator.engine import Engine
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.sweeper import Sweeper
+from orchestrator.work import Start
 from sagas import Definitions, Saga
 from sagas.order import order
 from support.clock import ManualClock
@@ -31,7 +32,7 @@ class World:
         self.sweeper = Sweeper(self.engine, self.bus, STREAMS)
 
     def another(self, *sagas: Saga) -> Engine:
-        return Engine(Definitions(sagas or [order]), self.store, Announcer(self.bus, STREAMS), self.clock)
+        return Engine(Definitions(sagas or [order]), self.store, Announcer(self.bus, STREAMS, self.clock), self.clock)
 
     async def start(self, *ids: str) -> None:
         await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])

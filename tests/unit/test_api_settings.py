@@ -1,11 +1,13 @@
 """Settings are checked before the first message, and an error says what to do without showing a password."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.settings import InvalidSettings, Settings
 
+KEY = "web:" + "0123456789abcdef" * 4 + ":read+start"
 URLS = {"mongo_url": "mongodb://user:hunter2@m/", "redis_url": "redis://:hunter2@r/0"}
 
 
@@ -45,6 +47,35 @@ def test_a_missing_url_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch)
 def test_a_setting_that_cannot_work_is_named_and_not_shown(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidSettings) as raised:
         Settings.load(**{**URLS, **given})
+    assert said in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_with_keys_http_may_listen_on_a_network(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(KEY)
+    for keys in ({"api_keys": KEY}, {"api_keys_file": file}):
+        settings = Settings.load(**URLS, http_host="0.0.0.0", **keys)
+        assert settings.http_host == "0.0.0.0"
+        assert settings.key_ring.required
+        assert KEY[4:20] not in repr(settings)
+    assert not Settings.load(**URLS, api_keys=" ").key_ring.required
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"api_keys": "web:hunter2:read"}, "SAGA_API_KEYS: key 1: behind the name"),
+        ({"api_keys": ","}, "SAGA_API_KEYS: holds no key"),
+        ({"api_keys": " ", "http_host": "0.0.0.0"}, "SAGA_HTTP_HOST: must be a loopback address"),
+        ({"api_keys_file": "/does/not/exist"}, "SAGA_API_KEYS_FILE: can't be read"),
+        ({"api_keys": KEY, "api_keys_file": "/does/not/exist"}, "SAGA_API_KEYS_FILE: SAGA_API_KEYS is set too"),
+        ({"api_keys": KEY, "http_host": "example.com"}, "SAGA_HTTP_HOST: must be"),
+    ],
+)
+def test_keys_that_cannot_work_are_said_so_and_not_shown(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        Settings.load(**URLS, **given)
     assert said in str(raised.value)
     assert "hunter2" not in str(raised.value)
 

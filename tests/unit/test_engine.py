@@ -12,10 +12,10 @@ from adapters.errors import Unavailable
 from adapters.streams.envelope import encode_reply
 from orchestrator.core.state import CancelRequested, SagaState, Status
 from orchestrator.documents import Change
-from orchestrator.engine import Input, Start
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.replies import ReplyHandler
 from orchestrator.sweeper import Sweeper
+from orchestrator.work import Input, Start
 from sagas import Saga
 from sagas.order import order
 from support.engines import INVENTORY, PAYMENT, STREAMS, World

@@ -1,12 +1,14 @@
 """The timers on in-memory twins: what is sent again, what counts, and what does not."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from adapters.bus import Entry
 from adapters.errors import Unavailable
 from adapters.streams.envelope import encode_reply
-from orchestrator.engine import Input
-from orchestrator.sweeper import Sweeper
+from orchestrator.work import Input
 from support.engines import INVENTORY, PAYMENT, STREAMS, World
 from support.orders import failure, success
 
@@ -20,12 +22,13 @@ async def test_silence_counts_only_for_an_engine_that_listened_all_the_while(wor
     await world.start("a")
     world.deliver_all(INVENTORY, "inventory")
     world.clock.advance(31)
-    late = Sweeper(world.engine, world.bus, STREAMS)
-    await late.sweep()
+    world.engine.announcer.interrupted()
+    await world.sweeper.sweep()
     assert world.state("a").pending[0].attempt == 1
+    assert len(world.sent(INVENTORY)) == 2
     world.deliver_all(INVENTORY, "inventory")
     world.clock.advance(31)
-    await late.sweep()
+    await world.sweeper.sweep()
     assert world.state("a").pending[0].attempt == 2
 
 
@@ -55,9 +58,11 @@ async def test_a_reply_that_waits_in_our_own_stream_is_no_silence(world: World) 
     world.deliver_all(INVENTORY, "inventory")
     world.clock.advance(29)
     await world.bus.publish([Entry(STREAMS.replies, encode_reply(success(world.state("a")).reply))])
-    world.clock.advance(5)
+    world.clock.advance(2)
     await world.sweeper.sweep()
-    assert world.state("a").pending[0].attempt == 1
+    pending = world.state("a").pending[0]
+    assert pending.attempt == 1
+    assert world.clock.now() < pending.deadline <= world.clock.now() + timedelta(seconds=3), "soon looked at again"
 
 
 async def test_everything_in_flight_is_sent_again_when_replies_were_lost(world: World) -> None:
@@ -77,3 +82,71 @@ async def test_a_retry_is_held_back_until_its_time_and_then_sent(world: World) -
     world.clock.time = world.state("a").pending[0].sent_at
     await world.sweeper.sweep()
     assert world.sent(INVENTORY)[-1] == ("a/reserve-stock/action", "2")
+
+
+async def test_a_lost_command_is_sent_again_also_while_replies_keep_coming(world: World) -> None:
+    await world.start("a")
+    world.deliver_all(INVENTORY, "inventory")
+    world.clock.advance(3)
+    await world.bus.publish([Entry(STREAMS.replies, {"causationid": "other/reserve-stock/action"})])
+    await world.sweeper.sweep()
+    assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")] * 2
+
+
+async def test_nothing_is_sent_again_while_our_own_replies_wait_for_long(world: World) -> None:
+    await world.start("a")
+    world.deliver_all(INVENTORY, "inventory")
+    await world.bus.publish([Entry(STREAMS.replies, {"causationid": "other/reserve-stock/action"})])
+    world.clock.advance(8)
+    await world.sweeper.sweep()
+    assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
+
+
+async def test_a_held_attempt_is_sent_before_it_can_count_however_late_the_timer_is(world: World) -> None:
+    await world.start("a", "b")
+    await world.engine.apply([Input("a", failure(world.state("a")))])
+    world.clock.advance(120)  # And the stream is not delivered: b's command still waits in it.
+    await world.sweeper.sweep()
+    assert world.sent(INVENTORY)[-1] == ("a/reserve-stock/action", "2")
+    pending = world.state("a").pending[0]
+    assert (pending.attempt, pending.held) == (2, False)
+    assert pending.deadline > world.clock.now()
+    await world.sweeper.sweep()
+    assert len(world.sent(INVENTORY)) == 3, "sent once"
+
+
+async def test_a_saga_that_no_rule_fits_stops_no_others_timer(world: World) -> None:
+    await world.start("a", "b")
+    broken = replace(world.state("a").pending[0], step="no-such-step")
+    world.store.sagas["a"] = replace(world.state("a"), pending=(broken,))
+    world.deliver_all(INVENTORY, "inventory")
+    world.clock.advance(3)
+    await world.sweeper.sweep()
+    assert world.sent(INVENTORY)[2:] == [("b/reserve-stock/action", "1")]
+    wake_at = world.state("a").wake_at
+    assert wake_at is not None
+    assert wake_at > world.clock.now()
+
+
+async def test_a_stream_that_refuses_delays_only_its_own_sagas_and_counts_nothing(world: World) -> None:
+    await world.start("a", "b")
+    await world.engine.apply([Input("b", success(world.state("b")))])
+    world.bus.server.refused.add(PAYMENT)
+    for _ in range(60):
+        world.deliver_all(INVENTORY, "inventory")
+        world.deliver_all(PAYMENT, "payment")
+        await world.sweeper.sweep()
+        world.clock.advance(0.25)
+    assert len(world.sent(INVENTORY)) == 2 + 2, "sent again after 3 and 9 s, not at each sweep"
+    world.clock.advance(60)
+    await world.sweeper.sweep()
+    assert world.state("b").pending[0].attempt == 1
+
+
+async def test_commands_in_a_stream_that_has_lost_its_group_still_wait_there(world: World) -> None:
+    await world.start("a")
+    del world.bus.server.groups[(INVENTORY, "inventory")]
+    for _ in range(10):
+        world.clock.advance(31)
+        await world.sweeper.sweep()
+    assert world.state("a").pending[0].attempt == 1

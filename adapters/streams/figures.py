@@ -1,0 +1,101 @@
+"""How long streams are and how far their groups have come, for metrics. Reads only, and nothing is decided by it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from adapters.streams.connection import Client, text, translating
+from adapters.streams.names import Streams
+
+MAX_GROUPS = 20  #: groups shown of one stream; anyone may make one on the stream of events
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """One consumer group of a stream."""
+
+    group: str
+    lag: int | None  #: entries not delivered yet; None where Redis can't tell, or the group is missing
+    pending: int = 0  #: entries delivered and not acknowledged
+    oldest_pending_idle_s: float = 0.0  #: since the oldest of them was delivered last; 0 without any
+    consumers: int = 0  #: names, those of the dead until they are removed
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """One stream; one that is missing is empty."""
+
+    stream: str
+    length: int
+    dead_letters: int
+    groups: Sequence[GroupFigures]
+
+
+async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Sequence[StreamFigures]:
+    """The figures of the streams, in two round trips. Raises `Unavailable`."""
+    pipeline = client.pipeline(transaction=False)
+    for name in names:
+        pipeline.xlen(name)
+        pipeline.xlen(streams.dead(name))
+        pipeline.xinfo_groups(name)
+    answers = await _execute(pipeline)
+    lengths, dead, rows = answers[::3], answers[1::3], answers[2::3]
+    shown = {
+        name: _own_first(of_stream or (), streams.own_group(name))[:MAX_GROUPS]
+        for name, of_stream in zip(names, rows, strict=True)
+    }
+    idle = await _oldest_pending(client, shown)
+    groups = {
+        name: _groups(streams.own_group(name), of_stream, idle.get(name, {})) for name, of_stream in shown.items()
+    }
+    return [
+        StreamFigures(name, length or 0, letters or 0, groups[name])
+        for name, length, letters in zip(names, lengths, dead, strict=True)
+    ]
+
+
+async def _oldest_pending(client: Client, shown: Mapping[str, Sequence[Any]]) -> Mapping[str, Mapping[bytes, float]]:
+    """By stream and group: the seconds since its oldest pending entry was delivered last."""
+    asked = [(name, row["name"]) for name, rows in shown.items() for row in rows if row["pending"]]
+    if not asked:
+        return {}
+    pipeline = client.pipeline(transaction=False)
+    for name, group in asked:
+        pipeline.xpending_range(name, group, min="-", max="+", count=1)
+    found: dict[str, dict[bytes, float]] = {}
+    for (name, group), page in zip(asked, await _execute(pipeline), strict=True):
+        if page:
+            found.setdefault(name, {})[group] = page[0]["time_since_delivered"] / 1_000
+    return found
+
+
+async def _execute(pipeline: Any) -> list[Any]:
+    """The answers; None for a stream or group that is missing, or a key that is no stream."""
+    with translating():
+        answers = await pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            if isinstance(answer, Exception) and not _is_missing(answer):
+                raise answer
+    return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+
+def _own_first(rows: Sequence[Any], own: str | None) -> Sequence[Any]:
+    return sorted(rows, key=lambda row: (text(row["name"]) != own, row["name"]))
+
+
+def _is_missing(error: Exception) -> bool:
+    said = str(error)
+    return isinstance(error, ResponseError) and ("no such key" in said or "NOGROUP" in said or "WRONGTYPE" in said)
+
+
+def _groups(own: str | None, rows: Sequence[Any], idle: Mapping[bytes, float]) -> Sequence[GroupFigures]:
+    """The groups that are there, and ours also where it is missing: then nobody knows what it has not read."""
+    groups = [
+        GroupFigures(text(row["name"]), row.get("lag"), row["pending"], idle.get(row["name"], 0.0), row["consumers"])
+        for row in rows
+    ]
+    if own is not None and own not in {each.group for each in groups}:
+        groups.append(GroupFigures(own, lag=None))
+    return groups

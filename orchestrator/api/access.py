@@ -1,0 +1,127 @@
+"""The door: who may call which route. What is not in the table below is not served.
+
+Only `/livez` and `/readyz` are open. Where there are API keys every other request needs one, also for paths that don't
+exist; where there are none everything is open, and the settings let HTTP listen on loopback only.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.routing import compile_path, get_route_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from orchestrator.api.auditing import Auditor, Deed
+from orchestrator.api.caller import note
+from orchestrator.api.problems import Kind, Problem
+from orchestrator.keys import Access, ApiKey, KeyRing
+
+MAX_TOKEN_LENGTH = 512
+
+#: what each route takes; None: open
+TABLE: Mapping[tuple[str, str], Access | None] = {
+    ("GET", "/livez"): None,
+    ("GET", "/readyz"): None,
+    ("GET", "/metrics"): Access.READ,
+    ("GET", "/openapi.json"): Access.READ,
+    ("POST", "/v1/sagas"): Access.START,
+    ("POST", "/v1/sagas:batch"): Access.START,
+    ("GET", "/v1/sagas"): Access.READ,
+    ("GET", "/v1/sagas/events"): Access.READ,
+    ("GET", "/v1/sagas/{saga_id}"): Access.READ,
+    ("GET", "/v1/sagas/{saga_id}/history"): Access.READ,
+    ("GET", "/v1/sagas/{saga_id}/events"): Access.READ,
+    ("POST", "/v1/sagas/{saga_id}/cancel"): Access.OPERATE,
+    ("POST", "/v1/sagas/{saga_id}/retry"): Access.OPERATE,
+    ("POST", "/v1/sagas/{saga_id}/skip"): Access.OPERATE,
+    ("POST", "/v1/sagas/{saga_id}/abort"): Access.OPERATE,
+    ("GET", "/v1/definitions"): Access.READ,
+    ("GET", "/v1/definitions/{name}"): Access.READ,
+    ("GET", "/v1/dead-letters"): Access.READ,
+    ("GET", "/v1/dead-letters/{letter_id}"): Access.READ,
+    ("POST", "/v1/dead-letters/{letter_id}/redrive"): Access.OPERATE,
+    ("DELETE", "/v1/dead-letters/{letter_id}"): Access.OPERATE,
+}
+_PATTERNS = [(method, compile_path(path)[0], access) for (method, path), access in TABLE.items()]
+_OWN_PAGES = frozenset({"same-origin", "none"})
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_HOW = 'Bearer realm="saga"'
+
+
+class Door:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor) -> None:
+        self._app = app
+        self._keys = keys
+        self._auditor = auditor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._check(Request(scope))
+        await self._app(scope, receive, send)
+
+    async def _check(self, request: Request) -> None:
+        """Raises `Problem` where the request may not come in."""
+        refused = _of_another_site(request)
+        if refused is None and self._keys.required:
+            refused = self._refused(request)
+        if refused is not None:
+            action = "authenticate" if refused.kind is Kind.UNAUTHENTICATED else "authorize"
+            await self._auditor.turned_away(request, Deed(action, path=request.url.path[:200]), refused)
+            raise refused
+
+    def _refused(self, request: Request) -> Problem | None:
+        route = _route(request)
+        if route == (True, None):
+            return None
+        key = self._key(request.headers)
+        if isinstance(key, Problem):
+            return key
+        note(request.scope, caller=key.name)
+        needed = route[1]
+        return _scope_missing(needed) if needed is not None and needed not in key.scopes else None
+
+    def _key(self, headers: Headers) -> ApiKey | Problem:
+        given = headers.getlist("authorization")
+        if not given:
+            return _unauthenticated("Send the header Authorization: Bearer, with an API key.", _HOW)
+        bearer = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+        key = self._keys.find(bearer[1]) if bearer and len(bearer[1]) <= MAX_TOKEN_LENGTH else None
+        return key or _unauthenticated("The API key is not known.", f'{_HOW}, error="invalid_token"')
+
+
+def check_table(routes: Iterable[tuple[str, str]]) -> None:
+    """Raises where a route is in no line of the table: nobody has said who may call it."""
+    missing = sorted(set(routes) - TABLE.keys())
+    if missing:
+        raise LookupError(f"the table of scopes in {__name__} says nothing of {missing}")
+
+
+def _route(request: Request) -> tuple[bool, Access | None]:
+    """Whether there is such a route, and what it takes."""
+    method = "GET" if request.method == "HEAD" else request.method
+    path = get_route_path(request.scope)
+    for allowed, pattern, access in _PATTERNS:
+        if allowed == method and pattern.match(path):
+            return True, access
+    return False, None
+
+
+def _of_another_site(request: Request) -> Problem | None:
+    """A page of another site may make a browser send requests here, from inside the network: it must change nothing."""
+    site = request.headers.get("sec-fetch-site", "none")
+    if request.method in ("GET", "HEAD") or site in _OWN_PAGES:
+        return None
+    return Problem(Kind.CROSS_SITE, "A browser sent this for a page of another site.")
+
+
+def _unauthenticated(said: str, how: str) -> Problem:
+    return Problem(Kind.UNAUTHENTICATED, said, headers={"WWW-Authenticate": how})
+
+
+def _scope_missing(needed: Access) -> Problem:
+    how = f'{_HOW}, error="insufficient_scope", scope="{needed}"'
+    said = f"The API key lacks the scope {needed}."
+    return Problem(Kind.SCOPE_MISSING, said, headers={"WWW-Authenticate": how}, extra={"needed": needed.value})

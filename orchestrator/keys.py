@@ -1,0 +1,126 @@
+"""API keys: who may do what. Only digests are kept, so nobody can read a key out of a setting, a file or a log.
+
+    name:sha256hex:scope+scope,…
+
+A name may have two keys at a time, so that one can take the other's place while both work. A file holds the same,
+with line breaks and `#` comments where you like; it is read again when it changes.
+"""
+
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from adapters.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+LIVE_KEYS = 2  #: of one name
+REFRESH_EVERY_S = 2.0
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_COMMENT = re.compile(r"#[^\n]*")
+
+
+class Access(StrEnum):
+    """What a key may be used for."""
+
+    READ = "read"  #: look at everything
+    START = "start"  #: start sagas
+    OPERATE = "operate"  #: change what sagas and dead letters would do by themselves
+
+
+class InvalidKeys(ValueError):
+    """Keys that can't be read. The message counts them, and never shows one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key: whose it is, the SHA-256 digest of its text, and what it is good for."""
+
+    name: str
+    digest: bytes
+    scopes: frozenset[Access]
+
+
+def parse_keys(text: str) -> tuple[ApiKey, ...]:
+    """The keys of a setting or a file; raises `InvalidKeys`, also where there is none."""
+    entries = [entry.strip() for entry in re.split(r"[,\n]", _COMMENT.sub("", text)) if entry.strip()]
+    keys = tuple(_parse(entry, number) for number, entry in enumerate(entries, 1))
+    if not keys:
+        raise InvalidKeys("holds no key; write name:sha256hex:scope+scope")
+    for name, count in Counter(key.name for key in keys).items():
+        if count > LIVE_KEYS:
+            raise InvalidKeys(f"{name} has {count} keys; {LIVE_KEYS} can be live at a time")
+    return keys
+
+
+def _parse(entry: str, number: int) -> ApiKey:
+    name, _, rest = entry.partition(":")
+    digest, _, scopes = rest.partition(":")
+    if not _NAME.fullmatch(name):
+        raise InvalidKeys(f"key {number}: the name must be letters, digits, '_', '.' and '-'")
+    if not _DIGEST.fullmatch(digest.lower()):
+        raise InvalidKeys(f"key {number}: behind the name comes the key's SHA-256 digest, 64 hexadecimal digits")
+    try:
+        found = frozenset(Access(scope) for scope in scopes.split("+"))
+    except ValueError:
+        known = ", ".join(Access)
+        raise InvalidKeys(f"key {number}: behind the digest come scopes, joined by '+': {known}") from None
+    return ApiKey(name, bytes.fromhex(digest), found)
+
+
+class KeyRing:
+    """The keys that are good now. Without any, nobody has to say who they are."""
+
+    def __init__(self, keys: Sequence[ApiKey] = (), file: Path | None = None) -> None:
+        """Raises `InvalidKeys` or `OSError` where a file is given and can't be read."""
+        self._file = file
+        self._seen = None if file is None else _mark(file)
+        self._keys = tuple(keys) if file is None else parse_keys(file.read_text())
+
+    @property
+    def required(self) -> bool:
+        """Whether a caller needs a key."""
+        return bool(self._keys)
+
+    def find(self, token: str) -> ApiKey | None:
+        """Whose key this is. Takes as long whichever it is, and where it is none."""
+        digest = hashlib.sha256(token.encode()).digest()
+        found = None
+        for key in self._keys:
+            if hmac.compare_digest(key.digest, digest):
+                found = key
+        return found
+
+    async def run(self, clock: Clock) -> None:
+        """Follow the file for ever; while it can't be read the keys stay what they were."""
+        while self._file is not None:
+            await clock.sleep(REFRESH_EVERY_S)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        if self._file is None:
+            return
+        try:
+            mark = _mark(self._file)
+            if mark == self._seen:
+                return
+            self._keys = parse_keys(self._file.read_text())
+            self._seen = mark
+            log.info("api-keys-read", keys=len(self._keys))
+        except (OSError, ValueError) as error:
+            log.error("api-keys-not-read", reason=str(error))
+
+
+def _mark(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,187 @@
+"""Every metric: its name, type, labels and what it says. docs/metrics.md is made from this, and so are the metrics.
+
+Names follow Prometheus' rules: base units, `_total` on counters, and no label whose values grow without a bound, so
+never an id. See https://prometheus.io/docs/practices/naming/.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+_SAGA_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400)
+_STEP_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
+_WORK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_HTTP_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+
+class Type(StrEnum):
+    """As in the exposition format."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric."""
+
+    name: str
+    type: Type
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(name: str, help_: str, *labels: str) -> Metric:
+    return Metric(name, Type.COUNTER, help_, labels)
+
+
+def _gauge(name: str, help_: str, *labels: str) -> Metric:
+    return Metric(name, Type.GAUGE, help_, labels)
+
+
+def _histogram(name: str, buckets: tuple[float, ...], help_: str, *labels: str) -> Metric:
+    return Metric(name, Type.HISTOGRAM, help_, labels, buckets)
+
+
+# -- sagas -----------------------------------------------------------------------------------------------------------
+
+STARTED = _counter("saga_started_total", "Sagas accepted and stored.", "saga")
+REPEATED = _counter("saga_starts_repeated_total", "Starts whose id was taken already, mostly by the same request.")
+ENDED = _counter("saga_ended_total", "Sagas that have ended, by their end: completed or compensated.", "saga", "status")
+STUCK = _counter("saga_stuck_total", "Times that a saga became stuck at a step: a person must look.", "saga", "step")
+DURATION = _histogram(
+    "saga_duration_seconds", _SAGA_S, "From a saga's acceptance to its end, by that end.", "saga", "outcome"
+)
+ACTIVE = _gauge(
+    "saga_active", "Sagas that have not ended, counted in MongoDB and so the same for every replica.", "saga", "status"
+)
+OLDEST = _gauge(
+    "saga_oldest_active_timestamp_seconds",
+    "When the oldest saga that has not ended was created; absent without any. Its age: time() - this.",
+    "saga",
+)
+
+# -- steps -----------------------------------------------------------------------------------------------------------
+
+STEP_DURATION = _histogram(
+    "saga_step_duration_seconds",
+    _STEP_S,
+    "From the first sending of a command to the reply that settled it, retries included. The outcome unknown: given up "
+    "without an answer; by_hand: an operator settled it.",
+    "saga",
+    "step",
+    "kind",
+    "outcome",
+)
+ATTEMPTS = _counter(
+    "saga_step_attempts_total",
+    "Attempts of commands that counted, by how they went: succeeded, rejected, failed, timeout.",
+    "saga",
+    "step",
+    "kind",
+    "outcome",
+)
+RESENT = _counter(
+    "saga_commands_resent_total",
+    "Commands sent once more because they, or their replies, may have been lost. Not an attempt.",
+    "saga",
+    "step",
+    "kind",
+)
+
+# -- the engine ------------------------------------------------------------------------------------------------------
+
+REPLIES = _counter(
+    "saga_replies_total",
+    "Replies processed, by whether they changed a saga (applied) or were late or repeated (ignored).",
+    "outcome",
+    "effect",
+)
+UNKNOWN = _counter("saga_messages_unknown_total", "Messages for sagas or definitions that are not known here.")
+BATCH = _histogram("saga_apply_batch_messages", _MESSAGES, "Messages that were decided, saved and announced together.")
+APPLY_DURATION = _histogram("saga_apply_duration_seconds", _WORK_S, "To decide, save and announce such a batch.")
+CONFLICTS = _counter("saga_revision_conflicts_total", "Saves that were lost to another writer and decided again.")
+SWEEP_DURATION = _histogram("saga_sweep_duration_seconds", _WORK_S, "One look through the timers.")
+SWEEP_DUE = _gauge("saga_sweep_due", "Timers that were due at the newest look, at most one batch of them.")
+TIMERS = _counter("saga_timers_fired_total", "Timers that were due.")
+WAITING = _gauge("saga_starts_waiting", "Starts that wait to be stored.")
+
+# -- HTTP ------------------------------------------------------------------------------------------------------------
+
+REQUESTS = _counter(
+    "saga_http_requests_total",
+    "Requests answered, by the route's template; other: no such path, or refused before it was looked at.",
+    *("route", "method", "status"),
+)
+REQUEST_DURATION = _histogram(
+    "saga_http_request_duration_seconds",
+    _HTTP_S,
+    "From a request's head to the end of its answer. Includes what a client asked to wait (Prefer: wait).",
+    *("route", "method", "status"),
+)
+
+# -- the bus ---------------------------------------------------------------------------------------------------------
+
+SETTLED = _counter("saga_bus_entries_settled_total", "Entries acknowledged by this process.")
+LEFT = _counter("saga_bus_entries_left_total", "Times that an entry was left pending, to come again.")
+DEAD = _counter("saga_bus_entries_dead_total", "Entries that became dead letters in this process.")
+TAKEN_OVER = _counter("saga_bus_entries_taken_over_total", "Entries claimed from another consumer.")
+VANISHED = _counter(
+    "saga_bus_entries_vanished_total", "Entries that were trimmed or deleted while pending, by somebody's hand."
+)
+TRIMMED = _counter("saga_bus_entries_trimmed_total", "Settled entries trimmed.")
+HEALED = _counter("saga_bus_groups_healed_total", "Lost consumer groups that were made again.")
+RESTARTS = _counter("saga_bus_reader_restarts_total", "Readers started again.")
+REMOVED = _counter("saga_bus_consumers_removed_total", "Names of dead consumers that were removed.")
+UNAVAILABLE = _counter("saga_bus_unavailable_total", "Batches that met a server which was away.")
+
+LENGTH = _gauge("saga_stream_length", "Entries on a stream, settled ones that are not trimmed yet included.", "stream")
+DEAD_LETTERS = _gauge("saga_dead_letters", "Entries on a stream's dead letter stream.", "stream")
+LAG = _gauge(
+    "saga_stream_group_lag", "Entries not delivered to a group yet; absent where it is not known.", "stream", "group"
+)
+LAG_KNOWN = _gauge(
+    "saga_stream_group_lag_known",
+    "1 where Redis can tell the lag; 0: it can't, or the group is missing.",
+    *("stream", "group"),
+)
+PENDING = _gauge("saga_stream_group_pending", "Entries delivered to a group and not acknowledged.", "stream", "group")
+OLDEST_PENDING = _gauge(
+    "saga_stream_group_oldest_pending_idle_seconds",
+    "Since the oldest pending entry was delivered last; 0 without any.",
+    *("stream", "group"),
+)
+CONSUMERS = _gauge(
+    "saga_stream_group_consumers", "Consumers of a group, dead ones until they are removed.", "stream", "group"
+)
+
+# -- the process -----------------------------------------------------------------------------------------------------
+
+UP = _gauge(
+    "saga_dependency_up", "Whether a server answered at the newest look: mongodb with a primary, redis.", "dependency"
+)
+BUILD = _gauge("saga_build_info", "Always 1; the labels say what is running.", "version", "python")
+
+SECTIONS = {
+    "Sagas": (STARTED, REPEATED, ENDED, STUCK, DURATION, ACTIVE, OLDEST),
+    "Steps": (STEP_DURATION, ATTEMPTS, RESENT),
+    "The engine": (
+        *(REPLIES, UNKNOWN, BATCH, APPLY_DURATION, CONFLICTS),
+        *(SWEEP_DURATION, SWEEP_DUE, TIMERS, WAITING),
+    ),
+    "HTTP": (REQUESTS, REQUEST_DURATION),
+    "The bus": (
+        *(SETTLED, LEFT, DEAD, TAKEN_OVER, VANISHED, TRIMMED, HEALED, RESTARTS, REMOVED, UNAVAILABLE),
+        *(LENGTH, DEAD_LETTERS, LAG, LAG_KNOWN, PENDING, OLDEST_PENDING, CONSUMERS),
+    ),
+    "The process": (UP, BUILD),
+}
+
+
+def every_metric() -> Iterator[Metric]:
+    """All of them, in the order of their sections."""
+    for metrics in SECTIONS.values():
+        yield from metrics

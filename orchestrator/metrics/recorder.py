@@ -1,0 +1,198 @@
+"""Counts what the engine and the API tell, in a registry of its own. It is an `Observer`: it decides nothing."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from orchestrator.core.state import Decision, Replied, SagaState, Status, Transition, Woken
+from orchestrator.metrics import catalogue
+from orchestrator.metrics.catalogue import Metric
+from orchestrator.observer import Applied
+
+_ENDS = [status.value for status in Status if status.ended]
+
+
+class Recorder:
+    """Everything that is counted as it happens."""
+
+    def __init__(self, sagas: Iterable[str] = ()) -> None:
+        """The named sagas' counters are there from the beginning, at 0: a rate needs a first value."""
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._started = self._counter(catalogue.STARTED)
+        self._repeated = self._counter(catalogue.REPEATED)
+        self._ended = self._counter(catalogue.ENDED)
+        self._stuck = self._counter(catalogue.STUCK)
+        self._duration = self._histogram(catalogue.DURATION)
+        self._step_duration = self._histogram(catalogue.STEP_DURATION)
+        self._attempts = self._counter(catalogue.ATTEMPTS)
+        self._resent = self._counter(catalogue.RESENT)
+        self._replies = self._counter(catalogue.REPLIES)
+        self._unknown = self._counter(catalogue.UNKNOWN)
+        self._batch = self._histogram(catalogue.BATCH)
+        self._apply_duration = self._histogram(catalogue.APPLY_DURATION)
+        self._conflicts = self._counter(catalogue.CONFLICTS)
+        self._sweep_duration = self._histogram(catalogue.SWEEP_DURATION)
+        self._sweep_due = Gauge(catalogue.SWEEP_DUE.name, catalogue.SWEEP_DUE.help, registry=self.registry)
+        self._timers = self._counter(catalogue.TIMERS)
+        self._requests = self._counter(catalogue.REQUESTS)
+        self._request_duration = self._histogram(catalogue.REQUEST_DURATION)
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        for saga in sagas:
+            self._started.labels(saga)
+            for end in _ENDS:
+                self._ended.labels(saga, end)
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets)
+
+    # -- what the engine tells ---------------------------------------------------------------------------------------
+
+    def accepted(self, begun: Sequence[Decision], repeated: int) -> None:
+        self._repeated.inc(repeated)
+        _count(self._started, [(decision.state.saga,) for decision in begun])
+        self._count_ends([decision.state for decision in begun if decision.state.status.ended])
+
+    def applied(self, done: Sequence[Applied], *, conflicts: int, unknown: int) -> None:
+        self._conflicts.inc(conflicts)
+        self._unknown.inc(unknown)
+        _count(self._replies, [label for each in done if (label := _reply(each)) is not None])
+        _count(self._attempts, [labels for each in done if (labels := _attempt(each)) is not None])
+        _count(self._stuck, [(each.decision.state.saga, _step(each)) for each in done if _got_stuck(each)])
+        self._count_ends([each.decision.state for each in done if _has_ended(each)])
+        _time(self._step_duration, (timed for each in done for timed in _settled(each)))
+        self._count_resent((each.before, each.decision) for each in done if each.decision.transition is None)
+
+    def finished(self, messages: int, took_s: float) -> None:
+        if messages:
+            self._batch.observe(messages)
+            self._apply_duration.observe(max(took_s, 0.0))
+
+    def sent_again(self, repeats: Sequence[Decision]) -> None:
+        self._count_resent((repeat.state, repeat) for repeat in repeats)
+
+    def swept(self, due: int, took_s: float) -> None:
+        self._sweep_due.set(due)
+        self._timers.inc(due)
+        self._sweep_duration.observe(max(took_s, 0.0))
+
+    # -- what the API tells ------------------------------------------------------------------------------------------
+
+    def answered(self, route: str, method: str, status: int, took_s: float) -> None:
+        """A request was answered."""
+        # Kept, because to look one up costs as much as three increments.
+        found = self._answers.get((route, method, status))
+        if found is None:
+            labels = (route, method, str(status))
+            found = self._requests.labels(*labels), self._request_duration.labels(*labels)
+            self._answers[route, method, status] = found
+        requests, duration = found
+        requests.inc()
+        duration.observe(took_s)
+
+    # -- how -----------------------------------------------------------------------------------------------------------
+
+    def _count_resent(self, decided: Iterable[tuple[SagaState, Decision]]) -> None:
+        _count(
+            self._resent,
+            [
+                (before.saga, command.step, command.kind.value)
+                for before, decision in decided
+                for command in decision.commands
+                if not _is_first(before, command.id)
+            ],
+        )
+
+    def _count_ends(self, states: Sequence[SagaState]) -> None:
+        _count(self._ended, [(state.saga, state.status.value) for state in states])
+        _time(
+            self._duration,
+            (
+                ((state.saga, state.status.value), _seconds(state.created_at, state.ended_at or state.updated_at))
+                for state in states
+            ),
+        )
+
+
+def _count(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
+    """One increment for each set of labels: counted in the batch first."""
+    for values, times in Tally(labels).items():
+        counter.labels(*values).inc(times)
+
+
+def _time(histogram: Histogram, timed: Iterable[tuple[tuple[str, ...], float]]) -> None:
+    """One look-up for each set of labels."""
+    found: dict[tuple[str, ...], Histogram] = {}
+    for labels, took_s in timed:
+        child = found.get(labels)
+        if child is None:
+            child = found[labels] = histogram.labels(*labels)
+        child.observe(took_s)
+
+
+def _settled(each: Applied) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The commands that are awaited no longer, and how long they took."""
+    state, transition = each.decision.state, each.decision.transition
+    if transition is None:
+        return
+    awaited = {(pending.step, pending.kind) for pending in state.pending}
+    for pending in each.before.pending:
+        if (pending.step, pending.kind) not in awaited:
+            labels = (state.saga, pending.step, pending.kind.value, _outcome(each, transition))
+            yield labels, _seconds(pending.first_at, transition.at)
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return max((end - begin).total_seconds(), 0.0)
+
+
+def _has_ended(each: Applied) -> bool:
+    return each.decision.transition is not None and each.decision.state.status.ended
+
+
+def _got_stuck(each: Applied) -> bool:
+    return each.before.status is not Status.STUCK and each.decision.state.status is Status.STUCK
+
+
+def _step(each: Applied) -> str:
+    transition = each.decision.transition
+    return (transition.step if transition else None) or ""
+
+
+def _reply(each: Applied) -> tuple[str, str] | None:
+    if not isinstance(each.message, Replied):
+        return None
+    effect = "ignored" if each.decision.transition is None else "applied"
+    return each.message.reply.outcome.value, effect
+
+
+def _attempt(each: Applied) -> tuple[str, str, str, str] | None:
+    """The attempt that the message settled, and how."""
+    transition = each.decision.transition
+    if transition is None or transition.kind is None or transition.step is None:
+        return None
+    if isinstance(each.message, Replied):
+        outcome = each.message.reply.outcome.value
+    elif isinstance(each.message, Woken) and "step-failed" in transition.events:
+        outcome = "timeout"
+    else:
+        return None
+    return each.decision.state.saga, transition.step, transition.kind.value, outcome
+
+
+def _outcome(each: Applied, transition: Transition) -> str:
+    if "step-unknown" in transition.events:
+        return "unknown"
+    if isinstance(each.message, Replied):
+        return each.message.reply.outcome.value
+    return "by_hand"
+
+
+def _is_first(before: SagaState, command_id: str) -> bool:
+    """An attempt that was held back is sent by the timer: that is its first sending, not a further one."""
+    pending = before.pending_for(command_id)
+    return pending is not None and pending.held

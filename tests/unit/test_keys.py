@@ -1,0 +1,92 @@
+"""API keys: how they are written, how they are recognised, and how a file of them is followed."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.keys import Access, InvalidKeys, KeyRing, parse_keys
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def line(name: str, token: str, scopes: str = "read") -> str:
+    return f"{name}:{digest(token)}:{scopes}"
+
+
+def test_a_key_says_whose_it_is_and_what_it_is_good_for() -> None:
+    ring = KeyRing(parse_keys(f"{line('web', 'one', 'read+start')},{line('ops', 'two', 'operate')}"))
+    found = ring.find("one")
+    assert found is not None
+    assert (found.name, found.scopes) == ("web", {Access.READ, Access.START})
+    assert ring.find("three") is None
+    assert ring.find(digest("one")) is None
+    assert "one" not in repr(found)
+
+
+def test_two_keys_of_one_name_work_side_by_side() -> None:
+    ring = KeyRing(parse_keys(f"{line('web', 'old')},{line('web', 'new')}"))
+    assert [key and key.name for key in (ring.find("old"), ring.find("new"))] == ["web", "web"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no key"),
+        ("# nothing\n\n", "holds no key"),
+        (",".join(line("web", str(number)) for number in range(3)), "web has 3 keys"),
+        ("hunter2", "key 1: behind the name"),
+        (f"{line('a', 'x')},:{digest('x')}:read", "key 2: the name"),
+        (f"a b:{digest('hunter2')}:read", "key 1: the name"),
+        ("web:hunter2:read", "key 1: behind the name"),
+        (f"web:{digest('hunter2')}", "key 1: behind the digest"),
+        (f"web:{digest('hunter2')}:admin", "key 1: behind the digest"),
+        (f"web:{digest('hunter2')}:read+", "key 1: behind the digest"),
+    ],
+)
+def test_what_is_no_key_is_refused_without_showing_it(text: str, said: str) -> None:
+    with pytest.raises(InvalidKeys, match=said) as raised:
+        parse_keys(text)
+    assert "hunter2" not in str(raised.value)
+    assert digest("hunter2") not in str(raised.value)
+
+
+def test_without_keys_nobody_needs_one() -> None:
+    assert not KeyRing().required
+    assert KeyRing(parse_keys(line("web", "one"))).required
+
+
+def write(file: Path, text: str, time: int) -> None:
+    file.write_text(text)
+    os.utime(file, ns=(time, time))
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    write(file, f"# the web shop\n{line('web', 'old')}\n", 1)
+    ring = KeyRing(file=file)
+    write(file, f"{line('web', 'old')}\n{line('web', 'new')}\n", 2)
+    ring.refresh()
+    assert ring.find("old")
+    assert ring.find("new")
+    write(file, line("web", "new"), 3)
+    ring.refresh()
+    assert not ring.find("old")
+    assert ring.find("new")
+
+
+@pytest.mark.parametrize("broken", ["", "nonsense", None])
+def test_a_file_that_cannot_be_read_leaves_the_keys_as_they_were(tmp_path: Path, broken: str | None) -> None:
+    file = tmp_path / "keys"
+    write(file, line("web", "one"), 1)
+    ring = KeyRing(file=file)
+    if broken is None:
+        file.unlink()
+    else:
+        write(file, broken, 2)
+    ring.refresh()
+    assert ring.required
+    assert ring.find("one")
