@@ -17,7 +17,6 @@ from adapters.streams.names import Streams
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
 
 
-
 @dataclass(slots=True)
 class _Pending:
     """An entry that was delivered and not yet settled."""

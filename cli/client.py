@@ -15,12 +15,16 @@ from cli.failure import Exit, Failure
 
 Json = dict[str, Any]
 
+KEY_VARIABLE = "SAGA_API_KEY"  #: where the commands find the caller's key
+
 _TIMEOUT_S = 30.0
 _PAGE = 100
 _START_AT_MOST_ONCE = "Whether the saga was started is not known: start it again with the same --id or --key."
 
 _CODES = {404: Exit.NOT_FOUND, 413: Exit.USAGE, 422: Exit.USAGE}
 _ADVICE = {
+    401: f"The service wants an API key: put it into {KEY_VARIABLE}.",
+    403: f"The key in {KEY_VARIABLE} does not have the scope for this.",
     404: "See what is there: saga ls",
     503: "The service is too busy, or can't reach a database. Look at its log, and try again.",
 }
@@ -29,10 +33,11 @@ _ADVICE = {
 class SagaClient:
     """One service. Use it in a `with`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         # No proxies from the environment: the service is on this machine or in this network.
-        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S, trust_env=False)
+        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S, trust_env=False, headers=headers)
 
     def __enter__(self) -> Self:
         return self

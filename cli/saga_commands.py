@@ -1,5 +1,6 @@
 """`saga start`, `saga ls`, `saga show`: clients of the service's HTTP API."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import typer
 from rich.live import Live
 
 from cli.arguments import AsJson, Url, choice, duration_s, json_object, moment
-from cli.client import SagaClient
+from cli.client import KEY_VARIABLE, SagaClient
 from cli.data_directory import service_url
 from cli.failure import Exit
 from cli.render import marked, saga_table, saga_tree
@@ -41,7 +42,7 @@ def start(
     """
     wait_s = duration_s(wait, "--wait") if wait else None
     given = json_object(data)
-    with SagaClient(service_url(url)) as client:
+    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
         found = client.start(saga, given, saga_id=saga_id, key=key, wait_s=min(wait_s or 0, _FIRST_WAIT_S))
         if wait_s is not None and exit_code(found) is Exit.TIMEOUT:
             *_, found = changes(client, found["id"], wait_s - _FIRST_WAIT_S)
@@ -68,7 +69,7 @@ def ls(
     """List sagas, newest first."""
     choice(status, STATUSES, "--status")
     begun = moment(since) if since else None
-    with SagaClient(service_url(url)) as client:
+    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
         found = client.find(saga=saga, status=status, since=begun, limit=limit)
     if as_json:
         show_json(found)
@@ -90,7 +91,7 @@ def show_one(
     Exit code with --follow: 0 completed, 3 ended otherwise, 4 stuck, 6 not ended in time.
     """
     within_s = duration_s(timeout, "--timeout")
-    with SagaClient(service_url(url)) as client:
+    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
         if not follow:
             _show(client.get(saga_id), as_json)
             return

@@ -23,7 +23,7 @@ from adapters.process import run
 from adapters.streams.names import ORCHESTRATOR_GROUP
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
-from orchestrator import logs
+from orchestrator import dead_commands, logs
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
@@ -101,6 +101,7 @@ class Orchestrator:
         self.bus.subscribe(
             Subscription(self.bus.streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine), self._send_again)
         )
+        dead_commands.subscribe(self.bus, self.bus.streams, self.engine.definitions, self.dead_letters)
         self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.routing import compile_path, get_route_path
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.api.auditing import Auditor, Deed
@@ -102,7 +102,8 @@ def check_table(routes: Iterable[tuple[str, str]]) -> None:
 def _route(request: Request) -> tuple[bool, Access | None]:
     """Whether there is such a route, and what it takes."""
     method = "GET" if request.method == "HEAD" else request.method
-    path = get_route_path(request.scope)
+    root, path = request.scope.get("root_path", ""), request.scope["path"]
+    path = path.removeprefix(root) if path.startswith(f"{root}/") else path  # As the router does it.
     for allowed, pattern, access in _PATTERNS:
         if allowed == method and pattern.match(path):
             return True, access

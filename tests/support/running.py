@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,11 +81,12 @@ class System:
             return {row["_id"]: row["count"] for row in rows}
 
     def completed_after(self, moment: float) -> float | None:
-        """Seconds from the moment to the next completion of a saga; None where there is none yet."""
+        """Seconds from the moment until an order that was placed after it is completed; None where there is none."""
+        since = datetime.fromtimestamp(moment, UTC)
         with MongoClient[Any](self.mongo_url, tz_aware=True) as client:
-            ends = client.saga_orchestrator.sagas.find({"status": "completed"}, {"ended_at": 1})
-            later = [row["ended_at"].timestamp() - moment for row in ends if row["ended_at"].timestamp() > moment]
-        return min(later, default=None)
+            later = {"status": "completed", "created_at": {"$gt": since}}
+            ends = [row["ended_at"] for row in client.saga_orchestrator.sagas.find(later, {"ended_at": 1})]
+        return (min(ends) - since).total_seconds() if ends else None
 
     async def all_ended(self, count: int, within_s: float) -> bool:
         """Whether so many sagas end within the time."""

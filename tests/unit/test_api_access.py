@@ -57,6 +57,7 @@ async def test_every_route_is_in_the_table(api: Api) -> None:
 
 @pytest.mark.parametrize(("method", "path", "needed"), ROUTES)
 async def test_a_key_opens_exactly_what_its_scope_is_for(api: Api, method: str, path: str, needed: Access) -> None:
+    api.services.stopping.set()  # So that no answer goes on for ever.
     for scope in Access:
         answer = await ask(api, method, path, bearer(scope.value))
         if scope is needed:
@@ -94,6 +95,14 @@ async def test_without_keys_everything_is_open() -> None:
     async with running(Api()) as api:
         assert (await api.client.get("/v1/sagas")).status_code == 200
         assert (await api.start(GARBAGE["garbage"])).status_code == 202
+
+
+async def test_below_another_path_the_door_is_the_same(api: Api) -> None:
+    transport = httpx.ASGITransport(app=api.app, root_path="/below")
+    async with httpx.AsyncClient(transport=transport, base_url="http://saga") as client:
+        answer = await client.post("/below/v1/sagas", json=BODY, headers=bearer("read"))
+        problem(answer, "scope-missing", 403)
+        assert (await client.post("/below/v1/sagas", json=BODY, headers=bearer("start"))).status_code == 202
 
 
 async def test_head_is_as_guarded_as_get(api: Api) -> None:

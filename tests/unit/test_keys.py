@@ -21,7 +21,7 @@ def test_a_key_says_whose_it_is_and_what_it_is_good_for() -> None:
     ring = KeyRing(parse_keys(f"{line('web', 'one', 'read+start')},{line('ops', 'two', 'operate')}"))
     found = ring.find("one")
     assert found is not None
-    assert (found.name, found.scopes) == ("web", {Access.READ, Access.START})
+    assert (found.name, found.scopes) == ("web", frozenset({Access.READ, Access.START}))
     assert ring.find("three") is None
     assert ring.find(digest("one")) is None
     assert "one" not in repr(found)
