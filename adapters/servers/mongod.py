@@ -46,7 +46,7 @@ class MongoServer(LocalServer):
             *("--oplogSize", "256"),  # Megabytes.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # Seconds for which a transaction keeps its locks when its process was killed; by default a minute.
-            *("--setParameter", "transactionLifetimeLimitSeconds=3"),
+            *("--setParameter", "transactionLifetimeLimitSeconds=2"),
             *("--logpath", str(self.log_file)),
             "--logappend",
         ]
