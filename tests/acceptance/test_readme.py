@@ -21,7 +21,7 @@ from support.source import ROOT
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
-CLIENTS_VARIABLES = {"SAGA_URL"}
+CLIENTS_VARIABLES = {"SAGA_URL", "SAGA_API_KEY"}
 
 
 def named(code: str) -> str | None:
