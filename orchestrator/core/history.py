@@ -51,12 +51,11 @@ def _marks(state: SagaState, transitions: Sequence[Transition], index: int) -> I
     if index == len(transitions) - 1:
         yield from ((step.name, step.status) for step in state.steps)
         return
-    following = transitions[index + 1].step
-    if following is not None:
-        undoing = entry.status is Status.COMPENSATING
-        yield following, StepStatus.COMPENSATING if undoing else StepStatus.RUNNING
-    if entry.step is not None and entry.step_status is not None:
-        yield entry.step, entry.step_status  # The entry's own word counts.
+    under_way = StepStatus.COMPENSATING if entry.status is Status.COMPENSATING else StepStatus.RUNNING
+    # Last, the entry's own word: it counts.
+    for step, status in ((transitions[index + 1].step, under_way), (entry.step, entry.step_status)):
+        if step is not None and status is not None:
+            yield step, status
 
 
 def _status(step: str, marks: Sequence[dict[str, StepStatus]], index: int) -> StepStatus:
