@@ -182,6 +182,9 @@ class Engine:
             if after.status is not batch.changes[saga_id].before.status:
                 told = {"saga": after.saga, "status": after.status.value, "revision": after.revision}
                 log.info("saga-status", saga_id=saga_id, **told)
+            for pending in after.pending:
+                if pending.needs_attention:
+                    log.warning("step-needs-attention", command_id=pending.command_id, attempt=pending.attempt)
         return batch.changes.keys() - saved
 
     def _decision(self, saga: Saga, state: SagaState, given: Input, now: datetime) -> Decision | None:

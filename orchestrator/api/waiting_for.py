@@ -26,6 +26,12 @@ def waiting_for(state: SagaState, saga: Saga | None) -> str | None:
 
 
 def _pending(state: SagaState, saga: Saga, pending: Pending) -> str:
+    if pending.needs_attention:
+        return f"Needs attention: {_waiting(state, saga, pending)}"
+    return _waiting(state, saga, pending)
+
+
+def _waiting(state: SagaState, saga: Saga, pending: Pending) -> str:
     if pending.held:
         return f"{_backing_off(state, saga, pending)} {_otherwise(saga, pending)}"
     begun = f"Waits since {_time(pending.sent_at)} for {pending.participant} to {_asked(pending)}"

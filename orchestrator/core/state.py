@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from sagas.messages import CommandMessage, EventMessage, Json, Kind, ReplyMessage
 
+ATTENTION_AFTER = 10  #: attempts of a step after the pivot, which is retried for ever
+
 
 class Status(StrEnum):
     """Where a saga is. `completed` and `compensated` are its ends; `stuck` is not."""
@@ -78,6 +80,11 @@ class Pending:
     rejected: bool = False  #: the newest reply was a recorded rejection: a further try needs a new id
     undoes: str | None = None  #: the command that this one undoes or revokes
     undoes_at: datetime | None = None  #: first sending of that command
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether it is tried for ever, and has been for long."""
+        return self.budget is None and self.attempt > ATTENTION_AFTER
 
 
 @dataclass(frozen=True, slots=True)

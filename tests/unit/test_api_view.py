@@ -96,6 +96,14 @@ def test_the_last_attempt_says_that_the_steps_are_undone() -> None:
     assert said.endswith("the step and those before it are undone.")
 
 
+def test_a_step_that_is_tried_for_ever_asks_for_attention_after_ten_attempts() -> None:
+    tenth, next_one = (waiting_for(with_attempt(after(reserved, charged), attempt), order) for attempt in (10, 11))
+    assert tenth is not None
+    assert next_one is not None
+    assert not tenth.startswith("Needs attention")
+    assert next_one.startswith("Needs attention: Waits since")
+
+
 def test_the_last_attempt_of_an_undo_says_that_a_person_must_look() -> None:
     said = waiting_for(with_attempt(after(reserved, rejection), 20), order)
     assert said is not None

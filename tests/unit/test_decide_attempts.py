@@ -101,6 +101,7 @@ def test_after_the_pivot_a_step_is_tried_for_ever() -> None:
     story = given(shape("n|r", attempts=1)).started().sent("one").succeeded().sent("two")
     for attempt in range(2, 30):
         story.unanswered().is_running().sent("two", attempt=attempt, id="s1/two/action")
+        assert story.pending.needs_attention is (attempt > 10)
     story.failed().is_running()
     assert (story.pending.sent_at - story.now) >= timedelta(seconds=30)
     story.backed_off().sent("two", attempt=30).succeeded().is_completed()
