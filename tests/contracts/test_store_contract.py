@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.errors import Unavailable
 from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
@@ -258,3 +259,13 @@ async def test_an_index_that_another_release_defined_otherwise_is_made_anew(
     await collection.create_index([("wake_at", 1)], name="wake_at")
     await store.prepare()
     assert (await collection.index_information())["wake_at"]["key"] == [("wake_at", 1), ("_id", 1)]
+
+
+async def test_an_id_taken_by_a_broken_document_is_not_answered_as_a_new_saga(
+    documents: tuple[MongoSagaStore, Any],
+) -> None:
+    store, collection = documents
+    (state,) = await given(store, "a")
+    await collection.update_one({"_id": "a"}, {"$unset": {"steps": ""}})
+    with pytest.raises(Unavailable):
+        await store.insert([state])

@@ -1,0 +1,24 @@
+"""What an error of MongoDB says about the one who asked: nothing, mostly."""
+
+import pytest
+from pymongo.errors import OperationFailure
+
+from adapters.errors import Locked, Unavailable
+from adapters.mongo import translating
+
+
+@pytest.mark.parametrize("code", [13, 18, 43, 91, 134, 189, 8000, 10107, 11600, 14031], ids=lambda code: f"code {code}")
+def test_a_server_that_refuses_everybody_is_away(code: int) -> None:
+    """A participant must not answer `failed` for a rotated password or a full disk: orders would be compensated."""
+    with pytest.raises(Unavailable), translating():
+        raise OperationFailure("no", code)
+
+
+def test_a_write_conflict_is_a_lock() -> None:
+    with pytest.raises(Locked), translating():
+        raise OperationFailure("conflict", 112)
+
+
+def test_what_is_nobodys_but_our_own_fault_passes_as_it_is() -> None:
+    with pytest.raises(OperationFailure), translating():
+        raise OperationFailure("unknown operator", 2)
