@@ -4,7 +4,7 @@ The happy path never waits for it. Silence counts only for somebody who listened
 what still waits in the streams before it wakes a saga.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -70,11 +70,12 @@ class Sweeper:
     async def _sweep(self) -> int:
         begun = self._engine.clock.now()
         due = await self._engine.store.due(begun, self._batch)
-        known = [state for state in due if self._engine.definition(state) is not None]
+        unknown = {state.id for state in due if self._engine.definition(state) is None}
+        known = [state for state in due if state.id not in unknown]
         if known:
             woken = await self._woken(known)
             await self._engine.apply([Input(state.id, woken) for state in known], known)
-        await self._postpone(state for state in due if self._engine.definition(state) is None)
+        await self._postpone([state for state in due if state.id in unknown])
         self._observer.swept(len(due), (self._engine.clock.now() - begun).total_seconds())
         return len(due)
 
@@ -99,7 +100,7 @@ class Sweeper:
                 unheard.add(pending.command_id)
         return Woken(self._engine.announcer.listening_since, frozenset(queued), frozenset(unheard))
 
-    async def _postpone(self, states: Iterable[SagaState]) -> None:
+    async def _postpone(self, states: Sequence[SagaState]) -> None:
         """What this process cannot handle is left alone, and must never starve other timers."""
         later = self._engine.clock.now() + UNKNOWN_DEFINITION_PAUSE
         moves = [(state, replace(state, wake_at=later)) for state in states]
