@@ -52,12 +52,16 @@ class CommandLine:
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator["Running"]:
-        """A command that stays; killed afterwards if it has not ended by then."""
-        output = self.directory / f"{arguments[0]}.log"
+        """A command that stays; ended afterwards if it has not ended by then."""
+        with self.running_program(arguments[0], command(arguments)) as running:
+            yield running
+
+    @contextmanager
+    def running_program(self, name: str, arguments: Sequence[str]) -> Iterator["Running"]:
+        """A program that stays, and writes to the file `{name}.log`; ended afterwards if it has not ended by then."""
+        output = self.directory / f"{name}.log"
         with output.open("w") as file:
-            process = subprocess.Popen(
-                command(arguments), cwd=self.directory, env=self._environment(), stdout=file, stderr=file
-            )
+            process = subprocess.Popen(arguments, cwd=self.directory, env=self._environment(), stdout=file, stderr=file)
         try:
             yield Running(process, output)
         finally:
