@@ -40,7 +40,7 @@ def saga(
     """
 
 
-app.command("up", epilog=examples("saga up", "saga up --processes", "saga up --port 0 --dir /tmp/try"))(up)
+app.command("up", epilog=examples("saga up", "saga up --processes", "saga up --saga shop --participant shop:gifts"))(up)
 app.command("demo", epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
 app.command(
     "start",

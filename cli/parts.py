@@ -1,6 +1,7 @@
 """Each part by itself, for several terminals or machines: only the databases, the orchestrator, one participant."""
 
 import asyncio
+from collections.abc import Sequence
 
 import orchestrator.app
 from adapters.process import run
@@ -31,9 +32,9 @@ async def _until_stopped() -> None:
 
 
 @explaining
-def run_orchestrator(port: int | None) -> None:
-    """The orchestrator, on the databases that the environment names."""
-    settings = Settings.load(**({} if port is None else {"http_port": port}))
+def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
+    """The orchestrator, on the databases that the environment names; `sagas` are modules of the user's."""
+    settings = Settings.load(**({} if port is None else {"http_port": port})).with_definitions(sagas)
     configure(settings.log_level, settings.log_format)
     run(orchestrator.app.serve(settings, ready=lambda url: note(f"The orchestrator answers at {url}.")))
 

@@ -14,12 +14,21 @@ from cli.data_directory import NAME, DataDirectory
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")]
 
 
+OwnSagas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--saga", metavar="MODULE", help="A module with sagas of your own, beside SAGA_DEFINITIONS; may be repeated."
+    ),
+]
+
+
 def up(
     directory: Directory = Path(NAME),
     port: Port = None,
     processes: Annotated[
         bool, typer.Option("--processes", help="Each service a process, restarted when it dies.")
     ] = False,
+    saga: OwnSagas = None,
     participant: Annotated[
         list[str] | None, typer.Option(metavar="MODULE:ATTRIBUTE", help="A participant of your own; may be repeated.")
     ] = None,
@@ -31,7 +40,7 @@ def up(
     """
     from cli.up import run_everything  # noqa: PLC0415
 
-    run_everything(DataDirectory(directory), port, processes, participant or [])
+    run_everything(DataDirectory(directory), port, processes, saga or [], participant or [])
 
 
 def demo() -> None:
@@ -59,11 +68,11 @@ def servers(
     run_servers(DataDirectory(directory), detach)
 
 
-def serve(port: Port = None) -> None:
+def serve(port: Port = None, saga: OwnSagas = None) -> None:
     """Run the orchestrator alone, on the databases that SAGA_MONGO_URL and SAGA_REDIS_URL name."""
     from cli.parts import run_orchestrator  # noqa: PLC0415
 
-    run_orchestrator(port)
+    run_orchestrator(port, saga or [])
 
 
 def participant(

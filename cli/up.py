@@ -33,12 +33,14 @@ _PORT_FREED_WITHIN_S = 15.0  #: after a supervisor was killed its children still
 
 
 @explaining
-def run_everything(data: DataDirectory, port: int | None, processes: bool, own: Sequence[str]) -> None:
-    """Everything, until told to stop; `own` are participants of the user's."""
+def run_everything(
+    data: DataDirectory, port: int | None, processes: bool, sagas: Sequence[str], own: Sequence[str]
+) -> None:
+    """Everything, until told to stop; `sagas` are modules of the user's, `own` participants."""
     # First: a mistyped name shows before anything has been started.
     participants = {name: find_participant(name) for name in (*SHIPPED, *own)}
     with data.locked("service"), databases(data) as where:
-        settings = where.settings(**({} if port is None else {"http_port": port}))
+        settings = where.settings(**({} if port is None else {"http_port": port})).with_definitions(sagas)
         settings = settings.model_copy(update={"http_port": _free(settings, data)})
         configure(settings.log_level, settings.log_format)
         everything = _as_processes if processes else _in_one_process
@@ -64,7 +66,8 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
     url = f"http://{_host(settings)}:{settings.http_port}"
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
-    supervisor = Supervisor(data, {**os.environ, **where.environment}, children)
+    environment = {**os.environ, **where.environment, "SAGA_DEFINITIONS": settings.definitions}
+    supervisor = Supervisor(data, environment, children)
     with data.announced(url, where.mongo_url if where.own_mongo else None):
         ready = asyncio.create_task(_announce_when_ready(url, where, supervisor))
         try:

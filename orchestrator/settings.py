@@ -4,6 +4,7 @@ An error here names the variable and says what to do; it never shows a value, be
 """
 
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,6 +125,10 @@ class Settings(BaseSettings):
                 "may call, any address of this machine: without keys whoever reaches this port may start sagas"
             )
         return host
+
+    def with_definitions(self, modules: Sequence[str]) -> "Settings":
+        """These settings, and sagas of further modules."""
+        return self.model_copy(update={"definitions": ",".join([self.definitions, *modules])})
 
     @property
     def key_ring(self) -> KeyRing:

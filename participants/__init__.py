@@ -2,3 +2,8 @@
 
 Nothing here knows the orchestrator: a participant sees commands on its stream, and answers them.
 """
+
+from participants.context import BatchTransaction, Context, Transaction
+from participants.participant import Participant
+
+__all__ = ["BatchTransaction", "Context", "Participant", "Transaction"]

@@ -11,24 +11,32 @@ class ParticipantSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SAGA_", extra="ignore", frozen=True)
 
-    mongo_url: str = Field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False)
-    """SAGA_MONGO_URL: a replica set; transactions need one."""
-
-    redis_url: str = Field(default="redis://127.0.0.1:6379/0", repr=False)
-    """SAGA_REDIS_URL: Redis or Valkey, 7.0 or newer."""
-
-    database_prefix: str = Field(default="saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$")
-    """SAGA_DATABASE_PREFIX: a participant's database is this and its name: `saga_inventory`."""
-
-    stream_prefix: str = Field(default="saga.", pattern=r"^[A-Za-z0-9_.-]{0,32}$")
-    """SAGA_STREAM_PREFIX: a participant's stream is this, `commands.` and its name: `saga.commands.inventory`."""
-
-    inbox_expiry_days: int = Field(default=90, ge=2, le=3_650)
-    """SAGA_INBOX_EXPIRY_DAYS: how long inbox rows and tombstones are kept. A command first sent longer ago than
-    this, less a day, is no longer done: whether it was done before can't be told."""
-
-    command_batch: int = Field(default=200, ge=1, le=1_000)
-    """SAGA_COMMAND_BATCH: commands read at once, and so in one transaction."""
+    mongo_url: str = Field(
+        "mongodb://127.0.0.1:27017/?replicaSet=rs0",
+        repr=False,
+        description="MongoDB replica set; transactions need one.",
+    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis or Valkey, 7.0 or newer.")
+    database_prefix: str = Field(
+        "saga_",
+        pattern=r"^[A-Za-z0-9_-]{0,32}$",
+        description="A participant's database is this and its name: `saga_inventory`.",
+    )
+    stream_prefix: str = Field(
+        "saga.",
+        pattern=r"^[A-Za-z0-9_.-]{0,32}$",
+        description="A participant's stream is this, `commands.` and its name: `saga.commands.inventory`.",
+    )
+    inbox_expiry_days: int = Field(
+        90,
+        ge=2,
+        le=3_650,
+        description="How long inbox rows and tombstones are kept. A command first sent longer ago than this, less a "
+        "day, is no longer done: whether it was done before can't be told.",
+    )
+    command_batch: int = Field(
+        200, ge=1, le=1_000, description="Commands read at once, and so handled in one transaction."
+    )
 
     @property
     def inbox_expiry(self) -> timedelta:

@@ -66,3 +66,12 @@ def test_a_service_that_never_comes_up_ends_it_all(line: CommandLine) -> None:
     assert result.returncode == 1
     assert "no_such_module" in result.stderr
     assert result.stderr.endswith("orchestrator does not come up; what it says is above.\n")
+
+
+async def test_sagas_named_on_the_command_line_are_known_to_the_orchestrators_process(line: CommandLine) -> None:
+    with line.running("up", "--processes", "--port", "0", "--saga", "examples.parcel") as up:
+        await up.is_up()
+
+        for saga, data in (("parcel", {"address": "here", "weight_g": 1}), ("order", BOOTS)):
+            started = line.run("start", saga, "--data", json.dumps(data))
+            assert started.returncode == 0, started.stderr

@@ -1,0 +1,76 @@
+"""The page docs/settings.md, made from the settings.
+
+python -m cli.settings_page > docs/settings.md
+"""
+
+import sys
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from orchestrator.settings import PREFIX, Settings
+from participants.settings import ParticipantSettings
+
+#: What only the commands read that call a running service.
+CLIENTS = {
+    "SAGA_URL": "Where the service is; else what `.saga/` says of the one that runs here.",
+    "SAGA_API_KEY": "The key to call it with.",
+    "NO_COLOR": "Set to anything: no colours.",
+}
+
+_OPENING = """\
+# Settings
+
+Environment variables, all read and checked before the first message: what can't work is named, with what to do. This
+page is made from the code (`python -m cli.settings_page > docs/settings.md`); a test holds the two together.
+
+`saga up` hands the databases that it starts to everything it runs, so that none of these has to be set there.
+"""
+_HEAD = ["| variable | default | bounds | what it is |", "|---|---|---|---|"]
+
+
+def as_markdown() -> str:
+    """The whole page."""
+    callers = [f"| `{name}` | {says} |" for name, says in CLIENTS.items()]
+    parts = [
+        _OPENING,
+        *_section("The orchestrator", Settings),
+        *_section("Participants", ParticipantSettings),
+        "## Commands that call the service",
+        "",
+        "| variable | what it is |",
+        "|---|---|",
+        *callers,
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _section(title: str, settings: type[BaseSettings]) -> list[str]:
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_bounds(field)} | {field.description} |"
+        for name, field in settings.model_fields.items()
+    ]
+    return [f"## {title}", "", *_HEAD, *rows, ""]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    return "" if value in (None, "") else f"`{value}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    found = {
+        name: value
+        for one in field.metadata
+        for name in ("ge", "le")
+        if (value := getattr(one, name, None)) is not None
+    }
+    return f"{found['ge']:,} … {found['le']:,}" if found else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown())
