@@ -6,15 +6,16 @@ It never changes afterwards, and it does no I/O.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
+from typing_extensions import TypeVar
 
 from sagas.checks import check, pivot_index
 from sagas.durations import Duration, seconds
 from sagas.export import mermaid, to_json
-from sagas.nodes import D, Node, StepNode, pivot, step, undo
+from sagas.nodes import Node, StepNode, pivot, step, undo
 from sagas.retry import Retry
 from sagas.schemas import fingerprint
 from sagas.steps import Step, Undo, compiled, dump, parse
@@ -23,21 +24,24 @@ from sagas.storable import check_storable
 __all__ = ["Retry", "Saga", "Step", "Undo", "pivot", "step", "undo"]
 
 
-InputT = TypeVar("InputT", bound=BaseModel)
+# With defaults a plain `Saga` stands for any saga, and only who cares for the types has to name them.
+InputT = TypeVar("InputT", bound=BaseModel, default=Any)
+DataT = TypeVar("DataT", bound=BaseModel, default=Any)
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Saga:
+class Saga(Generic[InputT, DataT]):
     """A business transaction across participants: its steps, and what undoes them.
 
     `input` is what a client may send; `data` has those fields, and the ones that replies fill (default `None`).
+    A `Saga[PlaceOrder, Order]` knows both types, so that a client can be typed by it.
     Raises `InvalidDefinition`, which lists every problem with saga, step and field.
     """
 
     name: str
     version: int
-    input: type[BaseModel]
-    data: type[BaseModel]
+    input: type[InputT]
+    data: type[DataT]
     nodes: tuple[StepNode[Any], ...]  #: the steps as they were written, without the pivot
     steps: tuple[Step, ...]
     pivot: int  #: the step whose success passes the point of no return; -1 where it is passed from the start
@@ -50,8 +54,8 @@ class Saga:
         *,
         version: int,
         input: type[InputT],
-        data: type[D],
-        steps: Sequence[Node[D]],
+        data: type[DataT],
+        steps: Sequence[Node[DataT]],
         timeout: Duration | None = None,
     ) -> None:
         check(name, version, input, data, steps, timeout)

@@ -66,3 +66,5 @@ correct = Saga(
         step("after", RELEASE, lambda d: Release(product=d.product), timeout=2.5, retry=Retry(attempts=3, first_s=0.5)),
     ],
 )
+
+assert_type(correct, Saga[Place, Data])

@@ -25,8 +25,8 @@ MAY_IMPORT = {
     "cli": {"sagas", "adapters", "orchestrator", "participants", "chaos", "cli"},
 }
 
-#: What the language may import: pydantic only computes.
-PURE = {"sagas", "pydantic", "pydantic_core", *sys.stdlib_module_names}
+#: What the language may import: pydantic only computes, and brings typing_extensions along.
+PURE = {"sagas", "pydantic", "pydantic_core", "typing_extensions", *sys.stdlib_module_names}
 
 #: Libraries that one place of the product wraps, so that one place changes when they do.
 ONLY_IN = {
