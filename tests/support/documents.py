@@ -2,9 +2,10 @@
 
 Blocks are taken in their order. What each means goes by its language:
 
-    any        beginning with `# name.ext`: saved as that file
-    console    `$ saga up …` and `$ python …` stay, each in a terminal of its own (`saga up` takes the place of the one
-               before); what is shown below `$ python …` is there when the document ends. Other commands are not run
+    any        beginning with `# name.ext` or `// name.ext`: saved as that file
+    console    `$ saga up …`, `$ python …` and `$ node …` stay, each in a terminal of its own (`saga up` takes the place
+               of the one before); what is shown below a program is there when the document ends. `$ npm install …`
+               runs to its end. Other commands are not run
     sh         lines of bash, which run to their end and succeed
     json       after `sh`: its output has at least these fields, with these values
     text       after `sh`: its output has these lines, in this order, maybe with others between
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from support.commandline import CommandLine, Running
+from support.javascript import install_packages, nodejs
 from support.source import ROOT
 from support.waiting import eventually
 
@@ -38,7 +40,7 @@ SHOWN = {
 }
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"# ([\w.-]+\.\w+)\n")
+_NAMED = re.compile(r"(?:#|//) ([\w.-]+\.\w+)\n")
 _UP = re.compile(r"^\$ (?:\w+=\S+ )*saga up\b", re.MULTILINE)
 
 
@@ -139,7 +141,11 @@ class _Reader:
             if words[:2] == ["saga", "up"]:
                 await self._start(words[2:], environment)
             elif words[:1] == ["python"]:
-                self._open(words[1:], shown)
+                self._open([sys.executable, *words[1:]], shown)
+            elif words[:1] == ["node"]:
+                self._open([*nodejs(), *words[1:]], shown)
+            elif words[:1] == ["npm"]:
+                install_packages(words[1:], self.line.directory)
 
     async def _start(self, options: Sequence[str], environment: dict[str, str]) -> None:
         if self.up is not None:
@@ -150,9 +156,9 @@ class _Reader:
         for shown, word in SHOWN.items():
             (self.addresses[shown],) = re.findall(rf"^  {word} +(\S+)", self.up.said, re.MULTILINE)
 
-    def _open(self, arguments: Sequence[str], shown: str) -> None:
+    def _open(self, program: Sequence[str], shown: str) -> None:
         log = f"terminal-{len(self.terminals)}"
-        running = self.open.enter_context(self.line.running_program(log, [sys.executable, *arguments]))
+        running = self.open.enter_context(self.line.running_program(log, program))
         self.terminals.append((running, shown))
 
     def run(self, script: str, expected: Block | None) -> None:
