@@ -29,6 +29,7 @@ from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
 from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
+from orchestrator.api.rates import Rates
 from orchestrator.api.services import Services
 from orchestrator.audit import MongoAuditLog
 from orchestrator.dead_letters import DeadLetters
@@ -106,6 +107,7 @@ class Orchestrator:
         self.services = Services(
             engine=self.engine,
             bus=self.bus,
+            streams=self.bus.streams,
             starter=self.starter,
             admission=self.admission,
             dead_letters=self.dead_letters,
@@ -113,6 +115,7 @@ class Orchestrator:
             new_id=_uuid7,
             keys=settings.key_ring,
             limits=Limits(settings.max_body_bytes, settings.receive_timeout_s, settings.max_requests),
+            rates=Rates(settings.rate_limit, settings.rate_limit_total),
             max_batch=settings.max_batch,
             wait_max_s=settings.wait_max_s,
             metrics=Exposition(self.recorder, self.sampler),

@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         10.0, ge=0.1, le=300, description="How long a request's head, and then its body, may take to arrive."
     )
     max_requests: int = Field(2_000, ge=1, le=100_000, description="Requests in hand at once; beyond it: 503.")
+    rate_limit: float = Field(
+        0, ge=0, le=1_000_000, description="Requests a second of one API key; beyond it: 429. 0: any number."
+    )
+    rate_limit_total: float = Field(
+        0, ge=0, le=1_000_000, description="Requests a second of all callers together; beyond it: 429. 0: any number."
+    )
     max_batch: int = Field(1_000, ge=1, le=10_000, description="Sagas in one `POST /v1/sagas:batch`.")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="Longest `Prefer: wait`; a longer wish is cut to this.")
 

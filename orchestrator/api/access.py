@@ -13,8 +13,9 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.api.auditing import Auditor, Deed
-from orchestrator.api.caller import note
+from orchestrator.api.caller import caller_of, note
 from orchestrator.api.problems import Kind, Problem
+from orchestrator.api.throttle import Throttle
 from orchestrator.keys import Access, ApiKey, KeyRing
 
 MAX_TOKEN_LENGTH = 512
@@ -25,6 +26,12 @@ TABLE: Mapping[tuple[str, str], Access | None] = {
     ("GET", "/readyz"): None,
     ("GET", "/metrics"): Access.READ,
     ("GET", "/openapi.json"): Access.READ,
+    ("GET", "/asyncapi.json"): Access.READ,
+    ("GET", "/asyncapi"): Access.READ,
+    ("GET", "/docs"): Access.READ,
+    ("GET", "/docs/{name}"): Access.READ,
+    ("GET", "/problems"): Access.READ,
+    ("GET", "/problems/{name}"): Access.READ,
     ("POST", "/v1/sagas"): Access.START,
     ("POST", "/v1/sagas:batch"): Access.START,
     ("GET", "/v1/sagas"): Access.READ,
@@ -52,10 +59,11 @@ _HOW = 'Bearer realm="saga"'
 class Door:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor, throttle: Throttle) -> None:
         self._app = app
         self._keys = keys
         self._auditor = auditor
+        self._throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -64,23 +72,24 @@ class Door:
 
     async def _check(self, request: Request) -> None:
         """Raises `Problem` where the request may not come in."""
+        exists, needed = _route(request)
+        if exists and needed is None:
+            return
+        self._throttle.total(request.scope)
         refused = _of_another_site(request)
         if refused is None and self._keys.required:
-            refused = self._refused(request)
+            refused = self._refused(request, needed)
+        self._throttle.key(request.scope, caller_of(request))
         if refused is not None:
             action = "authenticate" if refused.kind is Kind.UNAUTHENTICATED else "authorize"
             await self._auditor.turned_away(request, Deed(action, path=request.url.path[:200]), refused)
             raise refused
 
-    def _refused(self, request: Request) -> Problem | None:
-        route = _route(request)
-        if route == (True, None):
-            return None
+    def _refused(self, request: Request, needed: Access | None) -> Problem | None:
         key = self._key(request.headers)
         if isinstance(key, Problem):
             return key
         note(request.scope, caller=key.name)
-        needed = route[1]
         return _scope_missing(needed) if needed is not None and needed not in key.scopes else None
 
     def _key(self, headers: Headers) -> ApiKey | Problem:

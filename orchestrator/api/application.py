@@ -14,6 +14,7 @@ from adapters.errors import Unavailable
 from orchestrator.api.access import Door, check_table
 from orchestrator.api.dead_letters import DeadLetterRoutes
 from orchestrator.api.definitions import DefinitionRoutes
+from orchestrator.api.documents import DocumentRoutes
 from orchestrator.api.guard import Guard
 from orchestrator.api.health import HealthRoutes
 from orchestrator.api.history import HistoryRoutes
@@ -23,6 +24,7 @@ from orchestrator.api.operating import OperatorRoutes
 from orchestrator.api.problems import Fault, Kind, Problem, invalid, pointer, retry_later
 from orchestrator.api.sagas import SagaRoutes
 from orchestrator.api.services import Services
+from orchestrator.api.throttle import Throttle
 from orchestrator.starting import Overloaded
 
 log = structlog.get_logger(__name__)
@@ -38,7 +40,7 @@ _BY_STATUS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED}
 
 def create_application(services: Services) -> FastAPI:
     """An application over the services. It starts and stops nothing."""
-    # Its pages of documentation load from the network, and a redirect would lose a body.
+    # FastAPI's own pages of documentation load from the network, and a redirect would lose a body.
     app = FastAPI(
         title="Saga orchestrator",
         version="1",
@@ -50,7 +52,7 @@ def create_application(services: Services) -> FastAPI:
     for router in routers(services):
         app.include_router(router)
     check_table(served(app, services))
-    app.add_middleware(Door, keys=services.keys, auditor=services.auditor)
+    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=Throttle(services.rates))
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
     app.add_middleware(Counted, recorder=services.metrics.recorder)  # Around the guard: what that refuses counts too.
     for error, handler in _HANDLERS.items():
@@ -77,6 +79,7 @@ def routers(services: Services) -> Sequence[APIRouter]:
         DeadLetterRoutes,
         HealthRoutes,
         MetricsRoutes,
+        DocumentRoutes,
     )
     return [kind(services).router() for kind in routes]
 

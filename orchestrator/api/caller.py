@@ -5,6 +5,8 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+_RATE_HEADERS = {"RateLimit": "rate", "RateLimit-Policy": "rate_policy"}
+
 NOBODY = ""  #: the caller, where nobody has to say who they are
 
 
@@ -19,8 +21,14 @@ def request_id_of(request: HTTPConnection) -> str | None:
     return found
 
 
+def rate_of(scope: Scope) -> dict[str, str]:
+    """The headers that say how often one may ask; none where that is not limited."""
+    state = _state(scope)
+    return {name: state[key] for name, key in _RATE_HEADERS.items() if key in state}
+
+
 def note(scope: Scope, **found: str) -> None:
-    """Remember `caller` or `request_id` for the routes."""
+    """Remember `caller`, `request_id`, `rate` or `rate_policy` for the routes and the answer."""
     scope["state"] = {**_state(scope), **found}
 
 

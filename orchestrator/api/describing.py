@@ -43,7 +43,7 @@ def problem(kinds: list[Kind]) -> dict[str, Any]:
         "description": "; ".join(f"{kind.title} (`{kind.type}`)" for kind in kinds),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if kinds[0].status == 503:
+    if kinds[0].status in (429, 503):
         shown["headers"] = {"Retry-After": text("Seconds after which to come back.", "2")}
     return shown
 

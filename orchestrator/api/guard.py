@@ -13,7 +13,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.api.caller import note
+from orchestrator.api.caller import note, rate_of
 from orchestrator.api.problems import Kind, Problem, retry_later
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send, _request_id(scope) or self._new_id())
+        answer = _Answer(scope, send, _request_id(scope) or self._new_id())
         note(scope, request_id=answer.request_id)
         self._in_hand += 1
         try:
@@ -99,8 +99,9 @@ class Guard:
 class _Answer:
     """Sends the answer, with the headers that every answer has."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
+        self._scope = scope
         self._send = send
         self._begun = False
 
@@ -111,6 +112,7 @@ class _Answer:
             headers["X-Request-Id"] = self.request_id
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
+            headers.update(rate_of(self._scope))
         await self._send(message)
 
     async def replace(self, scope: Scope, receive: Receive, problem: Problem) -> None:

@@ -11,23 +11,22 @@ from orchestrator.api.body import ID_PATTERN
 from orchestrator.api.describing import problems
 from orchestrator.api.operating import SkipRequest, WithReason
 from orchestrator.api.problems import Kind
+from orchestrator.api.references import ROOT, lifted, reference
 from sagas import Definitions, Saga
 from sagas.schemas import schema
 
-_REFS = "#/components/schemas/"
-
 #: Each one is checked by itself, so a bad one among them is a result and not an error.
-_ONE_OF_MANY = {"anyOf": [{"$ref": f"{_REFS}StartRequest"}, {"description": "Anything else: its result is a problem."}]}
+_ONE_OF_MANY = {"anyOf": [reference("StartRequest"), {"description": "Anything else: its result is a problem."}]}
 
 
 def describe(app: FastAPI, definitions: Definitions, max_batch: int) -> dict[str, Any]:
     """The document of this service."""
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = document.setdefault("components", {}).setdefault("schemas", {})
-    components["Problem"] = schemas.Problem.model_json_schema(ref_template=_REFS + "{model}")
+    components["Problem"] = schemas.Problem.model_json_schema(ref_template=ROOT + "{model}")
     components["Error"] = components["Problem"].pop("$defs")["Error"]
     for model in (WithReason, SkipRequest):
-        components[model.__name__] = model.model_json_schema(ref_template=_REFS + "{model}")
+        components[model.__name__] = model.model_json_schema(ref_template=ROOT + "{model}")
     starts = [_start(definitions.latest(name), components) for name in definitions.names]
     components["StartRequest"] = {"oneOf": starts, "discriminator": {"propertyName": "saga"}}
     components["BatchRequest"] = {
@@ -48,7 +47,7 @@ def _secure(document: dict[str, Any]) -> None:
             needed = TABLE[method.upper(), path]
             if needed is not None:
                 kinds = [Kind.SCOPE_MISSING] if method == "get" else [Kind.SCOPE_MISSING, Kind.CROSS_SITE]
-                answers = problems(Kind.UNAUTHENTICATED, *kinds)
+                answers = problems(Kind.UNAUTHENTICATED, Kind.RATE_LIMITED, *kinds)
                 operation["responses"] |= {str(status): shown for status, shown in answers.items()}
                 operation["security"] = [{"key": [needed.value]}, {}]
 
@@ -57,29 +56,16 @@ def _start(saga: Saga, components: dict[str, Any]) -> dict[str, Any]:
     """A request that starts this saga; its input's own definitions move to the components, under the saga's name."""
     prefix = f"{saga.name}.v{saga.version}."
     given = schema(saga.input)
-    for name, definition in given.pop("$defs", {}).items():
-        components[prefix + name] = _renamed(definition, prefix)
-    components[f"{prefix}input"] = _renamed(given, prefix)
+    components[f"{prefix}input"] = lifted(given, prefix, components)
     components[f"{prefix}start"] = {
         "type": "object",
         "title": f"Start {saga.name}",
         "properties": {
             "saga": {"const": saga.name, "type": "string"},
-            "data": {"$ref": f"{_REFS}{prefix}input"},
+            "data": reference(f"{prefix}input"),
             "id": {"anyOf": [{"type": "string", "pattern": ID_PATTERN}, {"type": "null"}]},
         },
         "required": ["saga", "data"],
         "additionalProperties": False,
     }
-    return {"$ref": f"{_REFS}{prefix}start"}
-
-
-def _renamed(value: Any, prefix: str) -> Any:
-    if isinstance(value, list):
-        return [_renamed(item, prefix) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: f"{_REFS}{prefix}{item.removeprefix('#/$defs/')}" if key == "$ref" else _renamed(item, prefix)
-        for key, item in value.items()
-    }
+    return reference(f"{prefix}start")

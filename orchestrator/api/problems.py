@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from orchestrator.api.problem_kinds import Kind as Kind
 from sagas.storable import NotStorable
 
 MEDIA_TYPE = "application/problem+json"
@@ -16,40 +16,6 @@ MAX_ERRORS = 20
 MAX_POINTER_LENGTH = 200
 
 Json = dict[str, Any]
-
-
-class Kind(Enum):
-    """Every problem there is: name in `type`, status, title."""
-
-    MALFORMED_JSON = ("malformed-json", 400, "The body is not valid JSON")
-    BAD_REQUEST = ("bad-request", 400, "The request is not valid HTTP")
-    UNAUTHENTICATED = ("unauthenticated", 401, "An API key is needed")
-    SCOPE_MISSING = ("scope-missing", 403, "The API key may not be used for this")
-    CROSS_SITE = ("cross-site", 403, "Pages of other sites may not ask for this")
-    NOT_FOUND = ("not-found", 404, "There is nothing here")
-    SAGA_NOT_FOUND = ("saga-not-found", 404, "There is no saga with this id")
-    DEAD_LETTER_NOT_FOUND = ("dead-letter-not-found", 404, "There is no dead letter with this id")
-    DEFINITION_NOT_FOUND = ("definition-not-found", 404, "There is no such definition")
-    REVISION_NOT_FOUND = ("revision-not-found", 404, "This revision is not known")
-    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "This method is not allowed here")
-    BODY_TIMEOUT = ("body-timeout", 408, "The body took too long to arrive")
-    ID_TAKEN = ("id-taken", 409, "Another saga has this id")
-    REFUSED = ("refused", 409, "This can't be done as things are")
-    REVISION_CHANGED = ("revision-changed", 412, "The saga is not at this revision")
-    BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large")
-    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body must be application/json")
-    INVALID_REQUEST = ("invalid-request", 422, "The request is not valid")
-    UNKNOWN_SAGA = ("unknown-saga", 422, "There is no saga of this name")
-    KEY_REUSED = ("idempotency-key-reused", 422, "This idempotency key was used for another request")
-    INTERNAL_ERROR = ("internal-error", 500, "Something went wrong here")
-    UNAVAILABLE = ("unavailable", 503, "The service can't do this right now")
-    OVERLOADED = ("overloaded", 503, "The service is too busy")
-    NOT_READY = ("not-ready", 503, "The service is not ready")
-
-    def __init__(self, slug: str, status: int, title: str) -> None:
-        self.type = f"/problems/{slug}"
-        self.status = status
-        self.title = title
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 from adapters.bus import Bus
 from adapters.errors import Unavailable
+from adapters.streams.names import Streams
 from orchestrator.admission import Admission
 from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
+from orchestrator.api.rates import Rates
 from orchestrator.core.state import SagaState
 from orchestrator.dead_letters import DeadLetterStore
 from orchestrator.engine import Engine
@@ -32,8 +34,10 @@ class Services:
     auditor: Auditor
     dead_letters: DeadLetterStore
     new_id: Callable[[], str]
+    streams: Streams = field(default_factory=Streams)
     keys: KeyRing = field(default_factory=KeyRing)
     limits: Limits = field(default_factory=Limits)
+    rates: Rates = field(default_factory=Rates)
     max_batch: int = 1_000
     wait_max_s: float = 30.0
     metrics: Exposition = field(default_factory=lambda: Exposition(Recorder()))
