@@ -1,8 +1,9 @@
 """A definition without mistakes: type checkers find nothing here, and infer what the lambdas get."""
 
 from collections.abc import Mapping
-from typing import assert_type
+from typing import Any, assert_type
 
+from client import SagaClient, SagaInstance, SyncSagaClient
 from sagas import Command, Endpoint, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
 
 
@@ -68,3 +69,26 @@ correct = Saga(
 )
 
 assert_type(correct, Saga[Place, Data])
+
+
+async def starting(client: SagaClient) -> None:
+    """A client is typed by the definition."""
+    started = await client.start(correct, Place(product="boots"), key="k", wait_s=10)
+    assert_type(started, SagaInstance[Data])
+    assert_type(started.data.amount, int | None)
+    assert_type(await client.start("correct", {"product": "boots"}), SagaInstance[dict[str, Any]])
+    assert_type(await client.get("one", correct), SagaInstance[Data])
+    assert_type(await client.get("one"), SagaInstance[dict[str, Any]])
+    assert_type(await client.wait("one", correct, timeout_s=5), SagaInstance[Data])
+    async for found in client.find(saga=correct):
+        assert_type(found, SagaInstance[Data])
+    async for transition in client.watch("one"):
+        assert_type(transition.revision, int)
+
+
+def starting_and_blocking(client: SyncSagaClient) -> None:
+    """So is the other one."""
+    assert_type(client.start(correct, Place(product="boots")), SagaInstance[Data])
+    assert_type(client.get("one"), SagaInstance[dict[str, Any]])
+    for found in client.find(saga=correct, limit=3):
+        assert_type(found, SagaInstance[Data])

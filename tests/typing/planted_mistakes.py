@@ -4,6 +4,7 @@ Never imported. It guards the inference inside a `Saga(...)` literal: one `Any` 
 silently stops looking.
 """
 
+from client import SagaClient, SyncSagaClient
 from sagas import Command, Endpoint, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
 
 
@@ -82,3 +83,24 @@ MISTAKEN = Saga(
         RESERVE,  # mistake: step(...) is missing
     ],
 )
+
+
+PLACED = Saga("placed", version=1, input=Place, data=Data, steps=[step("reserve", RESERVE)])
+
+
+async def starting(client: SagaClient) -> None:
+    await client.start(PLACED, Reserve(product="boots"))  # mistake: not the saga's input
+    await client.start(PLACED, {"product": "boots"})  # mistake: a dict goes with a name
+    await client.start("placed", 5)  # mistake: no data at all
+    await client.start(PLACED, Place(product="boots"), wait="10s")  # mistake: it is wait_s
+    (await client.start(PLACED, Place(product="boots"))).data.produkt  # mistake: unknown data field
+    (await client.get("one", PLACED)).data.produkt  # mistake: unknown data field
+    await client.skip("one")  # mistake: no reason
+    client.get(1)  # mistake: not an id
+
+
+def starting_and_blocking(client: SyncSagaClient) -> None:
+    client.start(PLACED, Reserve(product="boots"))  # mistake: not the saga's input
+    client.start(PLACED, Place(product="boots")).data.produkt  # mistake: unknown data field
+    for found in client.find(saga=PLACED):
+        found.data.produkt  # mistake: unknown data field

@@ -16,13 +16,15 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 
 #: Who may import whom, among our own packages: sagas ◀ adapters ◀ {orchestrator, participants} ◀ chaos ◀ cli.
+#: The client knows the public HTTP API and nothing of who answers it.
 MAY_IMPORT = {
     "sagas": {"sagas"},
     "adapters": {"sagas", "adapters"},
     "orchestrator": {"sagas", "adapters", "orchestrator"},
     "participants": {"sagas", "adapters", "participants"},
+    "client": {"sagas", "client"},
     "chaos": {"sagas", "adapters", "orchestrator", "participants", "chaos"},
-    "cli": {"sagas", "adapters", "orchestrator", "participants", "chaos", "cli"},
+    "cli": {"sagas", "adapters", "orchestrator", "participants", "client", "chaos", "cli"},
 }
 
 #: What the language may import: pydantic only computes, and brings typing_extensions along.
@@ -39,7 +41,14 @@ ONLY_IN = {
 }
 
 #: Where clock, waiting and randomness come from; everything else gets them as arguments, so that a run can be repeated.
-COMPOSITION_ROOTS = ("adapters/clock.py", "adapters/servers/", "cli/", "orchestrator/app.py", "participants/app.py")
+COMPOSITION_ROOTS = (
+    "adapters/clock.py",
+    "adapters/servers/",
+    "cli/",
+    "client/surroundings.py",
+    "orchestrator/app.py",
+    "participants/app.py",
+)
 IMPURE = re.compile(
     r"datetime\.(datetime\.)?(now|utcnow|today)|datetime\.date\.today|time\.(time|time_ns|sleep)|asyncio\.sleep"
     r"|(uuid|uuid_utils(\.compat)?)\.uuid[1-8]|random\.(?!Random$)\w+|secrets\.\w+|os\.urandom"
