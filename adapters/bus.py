@@ -71,6 +71,10 @@ class Subscription:
     )
 
 
+#: Called with what is about to be published; what it returns gets the results. Neither may raise.
+OnPublish = Callable[[Sequence[Entry]], Callable[[Sequence[Unavailable | None]], None]]
+
+
 class Bus(Protocol):
     """Streams with consumer groups."""
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from adapters.bus import Ack, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams.names import Streams
@@ -100,6 +100,7 @@ class MemoryBus:
         self._alone_limit = alone_limit
         self._retry_s = retry_s
         self._on_dead = on_dead
+        self._on_publish: OnPublish | None = None
         self._subscriptions: list[Subscription] = []
         self._known_groups: dict[tuple[str, str], _Group] = {}
         self._task: asyncio.Task[None] | None = None
@@ -109,9 +110,16 @@ class MemoryBus:
         self.server.waiting.append(self._changed)
         self.alive = True  #: a bus that is not alive loses what it held to the others
 
+    def watch(self, on_publish: OnPublish) -> None:
+        """Tell of everything that is published, also of what handlers' verdicts cause."""
+        self._on_publish = on_publish
+
     async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
         """Append the entries in order; one result each."""
+        published = self._on_publish(entries) if self._on_publish else None
         results = [self.server.add(entry) for entry in entries]
+        if published is not None:
+            published(results)
         for entry, result in zip(entries, results, strict=True):
             if result is None and (group := self.streams.own_group(entry.stream)) is not None:
                 self.server.groups.setdefault((entry.stream, group), _Group())

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from adapters.tracing.port import Tracer
 from cli.databases import Databases
 from orchestrator.app import Orchestrator
 from orchestrator.serving import HttpServer
@@ -13,14 +14,16 @@ from participants.participant import Participant
 
 
 @asynccontextmanager
-async def services(settings: Settings, where: Databases, participants: Sequence[Participant]) -> AsyncIterator[str]:
+async def services(
+    settings: Settings, where: Databases, participants: Sequence[Participant], tracer: Tracer | None = None
+) -> AsyncIterator[str]:
     """The participants and the orchestrator; yields the latter's URL once it answers. Afterwards all end in order.
 
     Signals are the caller's. Raises `OSError` where the port is taken, `InvalidDefinition`, `ChangedDefinition`.
     """
-    orchestrator = Orchestrator(settings)
+    orchestrator = Orchestrator(settings, tracer=tracer)
     server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
-    working = build(*participants, settings=where.participant_settings)
+    working = build(*participants, settings=where.participant_settings, tracer=tracer)
     try:
         await working.start()
         await orchestrator.start()

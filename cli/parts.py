@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import orchestrator.app
 from adapters.process import run
+from adapters.tracing.configuration import tracing
 from cli.data_directory import DataDirectory
 from cli.databases import databases, participant_settings
 from cli.expected import explaining
@@ -13,7 +14,7 @@ from cli.stopping import Stopping
 from cli.terminal import note
 from orchestrator.logs import configure
 from orchestrator.settings import Settings
-from participants.app import build, serve
+from participants.app import SERVICE, build, serve
 
 
 @explaining
@@ -36,7 +37,11 @@ def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
     """The orchestrator, on the databases that the environment names; `sagas` are modules of the user's."""
     settings = Settings.load(**({} if port is None else {"http_port": port})).with_definitions(sagas)
     configure(settings.log_level, settings.log_format)
-    run(orchestrator.app.serve(settings, ready=lambda url: note(f"The orchestrator answers at {url}.")))
+    with tracing(orchestrator.app.SERVICE) as tracer:
+        serving = orchestrator.app.serve(
+            settings, ready=lambda url: note(f"The orchestrator answers at {url}."), tracer=tracer
+        )
+        run(serving)
 
 
 @explaining
@@ -46,4 +51,5 @@ def run_participant(name: str) -> None:
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
     note(f"Participant {participant.name} runs.")
-    run(serve(build(participant, settings=participant_settings())))
+    with tracing(f"{SERVICE}{participant.name}") as tracer:
+        run(serve(build(participant, settings=participant_settings(), tracer=tracer)))

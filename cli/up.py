@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import orchestrator.app
 from adapters.process import run
 from adapters.servers.process import free_port
+from adapters.tracing.configuration import tracing
 from cli.client import SagaClient
 from cli.data_directory import DataDirectory
 from cli.databases import Databases, databases
@@ -54,10 +56,11 @@ async def _in_one_process(
 ) -> None:
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
-    async with services(settings, where, list(participants.values())) as url:
-        with data.announced(url, where.mongo_url if where.own_mongo else None):
-            print(banner(url, where), flush=True)
-            await stopping.wait()
+    with tracing(orchestrator.app.SERVICE) as tracer:
+        async with services(settings, where, list(participants.values()), tracer) as url:
+            with data.announced(url, where.mongo_url if where.own_mongo else None):
+                print(banner(url, where), flush=True)
+                await stopping.wait()
 
 
 async def _as_processes(data: DataDirectory, where: Databases, settings: Settings, participants: _Participants) -> None:

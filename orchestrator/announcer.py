@@ -8,6 +8,8 @@ from adapters.bus import Bus, Entry
 from adapters.clock import Clock
 from adapters.streams.envelope import Unencodable, encode_command, encode_event
 from adapters.streams.names import Streams
+from adapters.tracing.messages import sending, tell_commands
+from adapters.tracing.port import Tracer, Untraced
 from orchestrator.core.state import Decision
 from sagas.messages import CommandMessage, EventMessage
 
@@ -17,7 +19,8 @@ log = structlog.get_logger(__name__)
 class Announcer:
     """Turns decisions into stream entries and publishes a batch of them in one go."""
 
-    def __init__(self, bus: Bus, streams: Streams, clock: Clock) -> None:
+    def __init__(self, bus: Bus, streams: Streams, clock: Clock, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer or Untraced()
         self._bus = bus
         self._streams = streams
         self._clock = clock
@@ -42,7 +45,10 @@ class Announcer:
         sendable = [(n, entry) for n, entry in entries if entry is not None]
         if not sendable:
             return set()
+        begin_ns = self._tracer.now_ns()
         results = await self._bus.publish([entry for _, entry in sendable])
+        if self._tracer.on:
+            tell_commands(self._tracer, [entry for _, entry in sendable], results, begin_ns)
         errors = [error for error in results if error is not None]
         if len(errors) == len(sendable):
             self.interrupted()
@@ -57,7 +63,10 @@ class Announcer:
         except Unencodable as error:  # Its deadline passes like that of a lost one; the saga goes on from there.
             log.error("command-not-encodable", saga_id=message.saga_id, command_id=message.id, reason=str(error))
             return None
-        return Entry(self._streams.commands(message.participant), {**fields, "replyto": self._streams.replies})
+        fields["replyto"] = self._streams.replies
+        if self._tracer.on and (context := sending(message, fields["time"])) is not None:
+            fields["traceparent"] = str(context)
+        return Entry(self._streams.commands(message.participant), fields)
 
     def _event(self, message: EventMessage) -> Entry:
         return Entry(self._streams.events, encode_event(message))

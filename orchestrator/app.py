@@ -4,10 +4,8 @@ python -m orchestrator.app
 """
 
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from random import SystemRandom
 from typing import Any
 
@@ -19,10 +17,12 @@ from adapters.bus import Subscription
 from adapters.clock import Clock, SystemClock
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
-from adapters.process import run
+from adapters.process import run, stopping_on_signals
 from adapters.streams.names import ORCHESTRATOR_GROUP
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
+from adapters.tracing.configuration import tracing
+from adapters.tracing.port import Tracer, Untraced
 from orchestrator import dead_commands, logs
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
@@ -39,17 +39,20 @@ from orchestrator.metrics.census import MongoCensus
 from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.metrics.sampler import Sampler, Sources, watched
+from orchestrator.observer import Observer, Observers
 from orchestrator.replies import ReplyHandler
-from orchestrator.serving import HttpServer
+from orchestrator.serving import HttpServer, serve_until
 from orchestrator.settings import InvalidSettings, Settings
 from orchestrator.starting import Starter
 from orchestrator.store import MongoSagaStore
 from orchestrator.sweeper import Sweeper
+from orchestrator.tracing import SagaSpans
 from sagas import Definitions
 
 log = structlog.get_logger(__name__)
 
 RETRY_PREPARING_S = 1.0
+SERVICE = "saga-orchestrator"  #: its name in traces
 
 
 class Orchestrator:
@@ -58,7 +61,14 @@ class Orchestrator:
     `app` is the HTTP application, for any ASGI server. `stop` ends what `start` began; then it is not used again.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, stream: StreamSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        stream: StreamSettings | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         """Connect to nothing yet. Raises `InvalidDefinition` where the sagas can't be loaded."""
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -78,13 +88,26 @@ class Orchestrator:
             settings=stream or StreamSettings(max_records=settings.reply_batch),
             on_dead=self.dead_letters,
         )
-        announcer = Announcer(self.bus, self.bus.streams, self.clock)
+        self.tracer = tracer or Untraced()
         self.recorder = Recorder(definitions.names)
-        limit = settings.cache_limit
-        self.engine = Engine(definitions, self.store, announcer, self.clock, cache_limit=limit, observer=self.recorder)
+        self.engine = self._engine(definitions)
         self._wire()
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared = False
+
+    def _engine(self, definitions: Definitions) -> Engine:
+        observer: Observer = self.recorder
+        if self.tracer.on:
+            observer = Observers(self.recorder, SagaSpans(self.tracer, self.bus.streams.replies))
+        return Engine(
+            definitions,
+            self.store,
+            Announcer(self.bus, self.bus.streams, self.clock, self.tracer),
+            self.clock,
+            cache_limit=self.settings.cache_limit,
+            observer=observer,
+            tracer=self.tracer,
+        )
 
     def _wire(self) -> None:
         """What the engine is fed by."""
@@ -119,6 +142,7 @@ class Orchestrator:
             max_batch=settings.max_batch,
             wait_max_s=settings.wait_max_s,
             metrics=Exposition(self.recorder, self.sampler),
+            tracer=self.tracer,
             not_ready=self._not_ready,
         )
         self.app: FastAPI = create_application(self.services)
@@ -214,7 +238,11 @@ def _uuid7() -> str:
 
 
 async def serve(
-    settings: Settings, *, ready: Callable[[str], None] | None = None, stop: asyncio.Event | None = None
+    settings: Settings,
+    *,
+    ready: Callable[[str], None] | None = None,
+    stop: asyncio.Event | None = None,
+    tracer: Tracer | None = None,
 ) -> None:
     """Run an orchestrator with its HTTP server until SIGTERM, SIGINT or `stop`; returns when all has ended in order.
 
@@ -222,14 +250,16 @@ async def serve(
     where the port is taken.
     """
     stop = stop or asyncio.Event()
-    orchestrator = Orchestrator(settings)
+    orchestrator = Orchestrator(settings, tracer=tracer)
     server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
     loop = asyncio.get_running_loop()
-    with _signals(stop):
+    with stopping_on_signals(stop):
         try:
             await orchestrator.start()
             orchestrator.failed.add_done_callback(lambda _: stop.set())
-            await _serve_http(orchestrator, server, ready, stop)
+            # Requests that wait for a saga's end are answered as soon as it is to stop.
+            hurry = orchestrator.services.stopping.set
+            await serve_until(server, stop, ready=ready, hurry=hurry, grace_s=settings.shutdown_timeout_s / 2)
         finally:
             server.close()
             begun = loop.time()
@@ -238,40 +268,6 @@ async def serve(
             log.info("orchestrator-stopped", after_s=round(loop.time() - begun, 1))
     if failed.done() and not failed.cancelled():
         failed.result()
-
-
-async def _serve_http(
-    orchestrator: Orchestrator, server: HttpServer, ready: Callable[[str], None] | None, stop: asyncio.Event
-) -> None:
-    def answering() -> None:
-        log.info("http-started", url=server.url)
-        if ready is not None:
-            ready(server.url)
-
-    async def hurry() -> None:
-        await stop.wait()
-        orchestrator.services.stopping.set()  # Requests that wait for a saga's end are answered now.
-
-    hurrying = asyncio.create_task(hurry())
-    try:
-        await server.run(stop, answering, orchestrator.settings.shutdown_timeout_s / 2)
-    finally:
-        hurrying.cancel()
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`; afterwards they do what they did before."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
 
 
 def main() -> int:
@@ -283,7 +279,8 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level, settings.log_format)
     try:
-        run(serve(settings))
+        with tracing(SERVICE) as tracer:
+            run(serve(settings, tracer=tracer))
     except (ChangedDefinition, ValueError, OSError) as error:
         log.error("not-started", reason=str(error))
         return 1

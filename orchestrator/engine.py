@@ -12,6 +12,8 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.tracing.context import of_saga
+from adapters.tracing.port import Tracer, Untraced
 from orchestrator.announcer import Announcer
 from orchestrator.cache import StateCache
 from orchestrator.core.conclude import refuse, repeat
@@ -45,7 +47,9 @@ class Engine:
         *,
         cache_limit: int = 20_000,
         observer: Observer | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
+        self._tracer = tracer or Untraced()
         self.definitions = definitions
         self.store = store
         self.clock = clock
@@ -68,7 +72,7 @@ class Engine:
         Raises `Unavailable`: then each of them may be in or not, and the same id starts it at most once.
         """
         now = self.clock.now()
-        decisions = [_begun(start, now) for start in starts]
+        decisions = [self._begin(start, now) for start in starts]
         there = await self.store.insert([decision.state for decision in decisions])
         new = [decision for decision, other in zip(decisions, there, strict=True) if other is None]
         for decision in new:
@@ -80,6 +84,12 @@ class Engine:
             for start, decision, other in zip(starts, decisions, there, strict=True)
         ]
         return started, new
+
+    def _begin(self, start: Start, now: datetime) -> Decision:
+        traceparent = start.traceparent
+        if traceparent is None and (begun := self._tracer.begin_trace(f"start {start.saga.name}", of_saga(start.id))):
+            traceparent = str(begun)
+        return begin(start.saga, start.id, start.data, now, request=start.request, traceparent=traceparent)
 
     async def announce_started(self, decisions: Sequence[Decision]) -> None:
         """Send the first commands and events of accepted sagas."""
@@ -250,10 +260,6 @@ class Engine:
             count, last = count + len(states), states[-1]
         self.announcer.sent_again()
         return count
-
-
-def _begun(start: Start, now: datetime) -> Decision:
-    return begin(start.saga, start.id, start.data, now, request=start.request, traceparent=start.traceparent)
 
 
 def _already(start: Start, other: SagaState) -> Started:

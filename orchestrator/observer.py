@@ -44,6 +44,33 @@ class Observer(Protocol):
         ...
 
 
+class Observers:
+    """Several, told one after the other."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def accepted(self, begun: Sequence[Decision], repeated: int) -> None:
+        for each in self._observers:
+            each.accepted(begun, repeated)
+
+    def applied(self, done: Sequence[Applied], *, conflicts: int, unknown: int) -> None:
+        for each in self._observers:
+            each.applied(done, conflicts=conflicts, unknown=unknown)
+
+    def finished(self, messages: int, took_s: float) -> None:
+        for each in self._observers:
+            each.finished(messages, took_s)
+
+    def sent_again(self, repeats: Sequence[Decision]) -> None:
+        for each in self._observers:
+            each.sent_again(repeats)
+
+    def swept(self, due: int, took_s: float) -> None:
+        for each in self._observers:
+            each.swept(due, took_s)
+
+
 class Unobserved:
     """The observer where nobody counts."""
 

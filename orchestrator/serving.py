@@ -5,9 +5,12 @@ import contextlib
 import socket
 from collections.abc import Callable, Generator
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+log = structlog.get_logger(__name__)
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
@@ -62,6 +65,32 @@ class HttpServer:
             timeout_graceful_shutdown=max(1, round(grace_s)),
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
+
+
+async def serve_until(
+    server: HttpServer,
+    stop: asyncio.Event,
+    *,
+    ready: Callable[[str], None] | None,
+    hurry: Callable[[], None],
+    grace_s: float,
+) -> None:
+    """Serve until told to stop. `ready` is called with the URL once it answers, `hurry` as soon as it is to stop."""
+
+    def answering() -> None:
+        log.info("http-started", url=server.url)
+        if ready is not None:
+            ready(server.url)
+
+    async def hurry_up() -> None:
+        await stop.wait()
+        hurry()
+
+    hurrying = asyncio.create_task(hurry_up())
+    try:
+        await server.run(stop, answering, grace_s)
+    finally:
+        hurrying.cancel()
 
 
 class _Protocol(H11Protocol):

@@ -7,6 +7,7 @@ waiting to be stored are refused; first commands that can't be announced in time
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
 
 import structlog
@@ -60,7 +61,8 @@ class Starter:
         self._queue.append(_Waiting(starts, answer))
         self.waiting += len(starts)
         if self._storing is None:
-            self._storing = asyncio.create_task(self._store())
+            # A context of its own: what it does for many requests is not to be logged or traced as the first one's.
+            self._storing = asyncio.create_task(self._store(), context=Context())
         return await answer
 
     async def stop(self) -> None:
@@ -113,7 +115,7 @@ class Starter:
             return  # Each saga's timer sends what was not sent here.
         self._unannounced.extend(decisions)
         if self._announcing is None and self._unannounced:
-            self._announcing = asyncio.create_task(self._announce())
+            self._announcing = asyncio.create_task(self._announce(), context=Context())
 
     async def _announce(self) -> None:
         try:

@@ -16,12 +16,17 @@ from adapters.process import run
 from adapters.streams.application import FastStream, application
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
+from adapters.tracing.configuration import FLUSH_WITHIN_S, configured, tracing
+from adapters.tracing.messages import ReplySpans
+from adapters.tracing.port import Tracer, Untraced
 from participants.inbox import MongoInbox
 from participants.inventory import inventory
 from participants.orders import orders
 from participants.participant import Participant
 from participants.payment import payment
 from participants.settings import ParticipantSettings
+
+SERVICE = "saga-participant-"  #: a participant's name in traces is this and its own
 
 SHIPPED = {participant.name: participant for participant in (inventory, payment, orders)}
 
@@ -48,21 +53,41 @@ class Running:
 
 
 def build(
-    *participants: Participant, settings: ParticipantSettings | None = None, clock: Clock | None = None
+    *participants: Participant,
+    settings: ParticipantSettings | None = None,
+    clock: Clock | None = None,
+    tracer: Tracer | None = None,
 ) -> Running:
     """Participants in one process, on connections they share; each has its own database, stream and group."""
+    tracers = {each.name: (tracer or Untraced()).service(f"{SERVICE}{each.name}") for each in participants}
     settings = settings or ParticipantSettings()
     clock = clock or SystemClock()
     random = SystemRandom()
     mongo = Mongo.connect(settings.mongo_url, app_name="-".join(["saga", *(each.name for each in participants)]))
     stream_settings = StreamSettings(max_records=settings.command_batch)
-    bus = RedisBus(settings.redis_url, clock=clock, rng=random, prefix=settings.stream_prefix, settings=stream_settings)
+    bus = RedisBus(
+        settings.redis_url,
+        clock=clock,
+        rng=random,
+        prefix=settings.stream_prefix,
+        settings=stream_settings,
+    )
+    if tracer is not None and tracer.on:
+        bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
-        attach(participant, settings, bus=bus, mongo=mongo, clock=clock)
+        attach(participant, settings, bus=bus, mongo=mongo, clock=clock, tracer=tracers[participant.name])
     return Running(bus, mongo)
 
 
-def attach(participant: Participant, settings: ParticipantSettings, *, bus: Bus, mongo: Mongo, clock: Clock) -> None:
+def attach(
+    participant: Participant,
+    settings: ParticipantSettings,
+    *,
+    bus: Bus,
+    mongo: Mongo,
+    clock: Clock,
+    tracer: Tracer | None = None,
+) -> None:
     """A participant on connections that somebody else owns, as where all services share one process."""
     inbox = MongoInbox(
         mongo,
@@ -72,13 +97,19 @@ def attach(participant: Participant, settings: ParticipantSettings, *, bus: Bus,
         expiry=settings.inbox_expiry,
         indexes=participant.indexes,
     )
-    participant.bind(bus, inbox, clock, prefix=settings.stream_prefix)
+    participant.bind(bus, inbox, clock, prefix=settings.stream_prefix, tracer=tracer)
 
 
 def faststream_app(participant: Participant) -> FastStream:
     """The application behind `faststream run participants.inventory:app`; settings come from the environment."""
-    running = build(participant)
-    return application(running.bus, on_shutdown=running.stop)
+    tracer = configured(f"{SERVICE}{participant.name}")
+    running = build(participant, tracer=tracer)
+
+    async def stop() -> None:
+        await running.stop()
+        tracer.shutdown(FLUSH_WITHIN_S)
+
+    return application(running.bus, on_shutdown=stop)
 
 
 async def serve(running: Running) -> None:
@@ -97,7 +128,8 @@ def main(names: list[str]) -> int:
     if unknown or not names:
         sys.stderr.write(f"usage: python -m participants.app {' | '.join(SHIPPED)} …\n")
         return 2
-    run(serve(build(*(SHIPPED[name] for name in names))))
+    with tracing(f"{SERVICE}{names[0]}") as tracer:
+        run(serve(build(*(SHIPPED[name] for name in names), tracer=tracer)))
     return 0
 
 

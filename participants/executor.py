@@ -17,6 +17,7 @@ from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
 from participants.handlers import CONFLICT, INVALID_COMMAND, UNKNOWN_COMMAND, Mode, Registration, failed, presentable
 from participants.inbox import Inbox
 from participants.runner import Runner
+from participants.surroundings import Surroundings
 from sagas.contracts import REVOKE
 from sagas.messages import CommandMessage, Kind, Outcome
 
@@ -28,20 +29,35 @@ _log = structlog.get_logger(__name__)
 class Executor:
     """Executes the commands of one participant."""
 
-    def __init__(self, participant: str, handlers: Mapping[str, Registration], inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        participant: str,
+        handlers: Mapping[str, Registration],
+        inbox: Inbox,
+        clock: Clock,
+        surroundings: Surroundings,
+    ) -> None:
         self._handlers = handlers
+        self._surroundings = surroundings
         self._revoke = f"{participant}.{REVOKE}"
         self._runner = Runner(handlers, inbox, clock)
 
     async def execute(self, commands: Sequence[CommandMessage]) -> list[Answer]:
         """One answer for each command, in order. Raises `Unavailable`: then nothing is known about any of them."""
-        answers = {index: answer for index, command in enumerate(commands) if (answer := self._refuse(command))}
+        answers = {index: answer for index, command in enumerate(commands) if (answer := self._refused(command))}
         accepted = {index: command for index, command in enumerate(commands) if index not in answers}
         answers |= await self._together({i: command for i, command in accepted.items() if self._is_batched(command)})
         answers |= await self._one_by_one({i: command for i, command in accepted.items() if i not in answers})
         return [answers[index] for index in range(len(commands))]
 
-    def _refuse(self, command: CommandMessage) -> Answer | None:
+    def _refused(self, command: CommandMessage) -> Answer | None:
+        answer = self._refusal(command)
+        if answer is not None:
+            with self._surroundings.alone(command) as tell:
+                tell(command, answer)
+        return answer
+
+    def _refusal(self, command: CommandMessage) -> Answer | None:
         if command.type == self._revoke:
             if command.kind is Kind.REVOKE:
                 return None
@@ -59,14 +75,21 @@ class Executor:
         if not commands:
             return {}
         try:
-            folded = await self._runner.together(list(commands.values()))
+            with self._surroundings.together(list(commands.values())) as tell:
+                folded = await self._runner.together(list(commands.values()))
+                settled = {
+                    index: answer
+                    for position, (index, answer) in enumerate(zip(commands, folded.answers, strict=True))
+                    if position not in folded.doubts
+                }
+                for index, answer in settled.items():
+                    tell(commands[index], answer)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # Whatever a handler raises must not cost the other commands their answers.
             _log.warning("batch-aborted", commands=len(commands), error=type(error).__name__)
             return {}
-        settled = enumerate(zip(commands, folded.answers, strict=True))
-        return {index: answer for position, (index, answer) in settled if position not in folded.doubts}
+        return settled
 
     async def _one_by_one(self, commands: Mapping[int, CommandMessage]) -> dict[int, Answer]:
         """Each in a transaction of its own; those about the same action one after the other, in stream order."""
@@ -89,6 +112,12 @@ class Executor:
         return answers
 
     async def _alone(self, command: CommandMessage) -> Answer:
+        with self._surroundings.alone(command) as tell:
+            answer = await self._answer(command)
+            tell(command, answer)
+        return answer
+
+    async def _answer(self, command: CommandMessage) -> Answer:
         try:
             folded = await self._runner.attempt(command)
             if not folded.doubts:

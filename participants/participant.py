@@ -20,10 +20,12 @@ from adapters.clock import Clock
 from adapters.mongo import IndexModel
 from adapters.streams.envelope import Undecodable, decode_command
 from adapters.streams.names import Streams
+from adapters.tracing.port import Tracer
 from participants.executor import Executor
 from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler
 from participants.inbox import Inbox
 from participants.replies import entries
+from participants.surroundings import Surroundings
 from sagas.contracts import C, Endpoint, R, check_name
 from sagas.errors import InvalidDefinition
 from sagas.messages import CommandMessage
@@ -78,10 +80,13 @@ class Participant:
 
         return register
 
-    def bind(self, bus: Bus, inbox: Inbox, clock: Clock, *, prefix: str = "saga.") -> None:
+    def bind(
+        self, bus: Bus, inbox: Inbox, clock: Clock, *, prefix: str = "saga.", tracer: Tracer | None = None
+    ) -> None:
         """Subscribe to this participant's commands; before `bus.start()`."""
-        service = Service(self, inbox, clock)
-        bus.subscribe(Subscription(Streams(prefix).commands(self.name), self.name, service.handle))
+        stream = Streams(prefix).commands(self.name)
+        service = Service(self, inbox, clock, Surroundings(self.name, stream, tracer))
+        bus.subscribe(Subscription(stream, self.name, service.handle))
 
     def _register(self, registration: Registration) -> None:
         endpoint = registration.endpoint
@@ -95,9 +100,12 @@ class Participant:
 class Service:
     """A participant at work: deliveries in, verdicts out."""
 
-    def __init__(self, participant: Participant, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self, participant: Participant, inbox: Inbox, clock: Clock, surroundings: Surroundings | None = None
+    ) -> None:
         self._name = participant.name
-        self._executor = Executor(participant.name, participant.handlers, inbox, clock)
+        surroundings = surroundings or Surroundings(self._name, Streams().commands(self._name))
+        self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from redis.exceptions import RedisError, ResponseError
 
-from adapters.bus import Entry
+from adapters.bus import Entry, OnPublish
 from adapters.errors import Unavailable
 from adapters.streams.connection import Client, translating, unavailable
 from adapters.streams.names import Streams
@@ -31,6 +31,7 @@ class Publisher:
 
     def __init__(self, client: Client, streams: Streams, settings: StreamSettings) -> None:
         self._client = client
+        self.on_publish: OnPublish | None = None
         self._streams = streams
         self._settings = settings
         self._ensured: set[str] = set()  # streams of ours whose group is known to exist
@@ -42,6 +43,13 @@ class Publisher:
 
     async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
         """One result each, `None` where the entry is on its stream. Raises only for entries that are no text fields."""
+        published = self.on_publish(entries) if self.on_publish else None
+        results = await self._publish(entries)
+        if published is not None:
+            published(results)
+        return results
+
+    async def _publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
         results: list[Unavailable | None] = []
         for first in range(0, len(entries), self._settings.publish_chunk):
             chunk = entries[first : first + self._settings.publish_chunk]

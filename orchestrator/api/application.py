@@ -25,6 +25,7 @@ from orchestrator.api.problems import Fault, Kind, Problem, invalid, pointer, re
 from orchestrator.api.sagas import SagaRoutes
 from orchestrator.api.services import Services
 from orchestrator.api.throttle import Throttle
+from orchestrator.api.tracing import Traced
 from orchestrator.starting import Overloaded
 
 log = structlog.get_logger(__name__)
@@ -52,10 +53,10 @@ def create_application(services: Services) -> FastAPI:
     for router in routers(services):
         app.include_router(router)
     check_table(served(app, services))
-    throttle, clock = Throttle(services.rates), services.engine.clock
-    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)
+    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=Throttle(services.rates))
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
     app.add_middleware(Counted, recorder=services.metrics.recorder)  # Around the guard: what that refuses counts too.
+    app.add_middleware(Traced, tracer=services.tracer)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
     definitions = services.engine.definitions

@@ -12,13 +12,12 @@ NOBODY = ""  #: the caller, where nobody has to say who they are
 
 def caller_of(request: HTTPConnection) -> str:
     """The name of the caller's key."""
-    return str(_state(request.scope).get("caller", NOBODY))
+    return found(request.scope, "caller") or NOBODY
 
 
 def request_id_of(request: HTTPConnection) -> str | None:
     """The id that the answer carries as `X-Request-Id`."""
-    found: str | None = _state(request.scope).get("request_id")
-    return found
+    return found(request.scope, "request_id")
 
 
 def rate_of(scope: Scope) -> dict[str, str]:
@@ -27,9 +26,15 @@ def rate_of(scope: Scope) -> dict[str, str]:
     return {name: state[key] for name, key in _RATE_HEADERS.items() if key in state}
 
 
-def note(scope: Scope, **found: str) -> None:
-    """Remember `caller`, `request_id`, `rate` or `rate_policy` for the routes and the answer."""
-    scope["state"] = {**_state(scope), **found}
+def note(scope: Scope, **facts: str) -> None:
+    """Remember `caller`, `request_id`, `traceparent`, `rate` or `rate_policy` for the routes and the answer."""
+    scope["state"] = {**_state(scope), **facts}
+
+
+def found(scope: Scope, name: str) -> str | None:
+    """What was noted under that name."""
+    fact: str | None = _state(scope).get(name)
+    return fact
 
 
 def _state(scope: Scope) -> dict[str, Any]:

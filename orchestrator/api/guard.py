@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from orchestrator.api.caller import note, rate_of
 from orchestrator.api.problems import Kind, Problem, retry_later
@@ -46,6 +47,10 @@ class Guard:
         answer = _Answer(scope, send, _request_id(scope) or self._new_id())
         note(scope, request_id=answer.request_id)
         self._in_hand += 1
+        with bound_contextvars(request_id=answer.request_id):
+            await self._guarded(scope, receive, answer)
+
+    async def _guarded(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._handle(scope, receive, answer)
         except Problem as problem:

@@ -14,6 +14,7 @@ from orchestrator.api.listing import ListQuery, cursor_behind
 from orchestrator.api.problems import Fault, Problem, invalid
 from orchestrator.api.services import Services
 from orchestrator.api.starts import StartFactory, accepted
+from orchestrator.api.tracing import link, trace_context
 from orchestrator.api.view import Json, etag, view
 from orchestrator.core.state import SagaState
 from orchestrator.work import Start
@@ -39,12 +40,11 @@ class SagaRoutes:
         """Start a saga. The answer comes when it is stored durably, with `Prefer: wait` when it has ended."""
         key = headers.idempotency_key(request.headers)
         body = await read_json(request)
-        start = self._starts.make(
-            body, key=key, traceparent=headers.traceparent(request.headers), caller=caller_of(request)
-        )
+        start = self._starts.make(body, key=key, traceparent=trace_context(request), caller=caller_of(request))
         self._services.admission.admit(1)
         (started,) = await self._services.starter.start([start])
         state = accepted(started, by_key=key is not None)
+        link(self._services.tracer, state)
         extra = {"Location": f"/v1/sagas/{state.id}"}
         if started.replayed:
             extra["Idempotency-Replayed"] = "true"
@@ -78,7 +78,9 @@ class SagaRoutes:
 
     def _made(self, request: Request, body: Any, key: str | None, index: int) -> Start | Problem:
         own_key = None if key is None else f"{key}\n{index}"
-        traceparent, caller = headers.traceparent(request.headers), caller_of(request)
+        # The client's trace, where there is one; else each saga begins its own.
+        traceparent = trace_context(request) if headers.traceparent(request.headers) else None
+        caller = caller_of(request)
         try:
             return self._starts.make(body, key=own_key, traceparent=traceparent, caller=caller, under=f"/sagas/{index}")
         except Problem as problem:
@@ -91,7 +93,9 @@ class SagaRoutes:
         results = []
         for started in await self._services.starter.start(starts):
             try:
-                results.append(self._view(accepted(started, by_key=by_key)))
+                state = accepted(started, by_key=by_key)
+                link(self._services.tracer, state)
+                results.append(self._view(state))
             except Problem as problem:
                 results.append(problem.to_json())
         return results

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from adapters.bus import Bus
 from adapters.errors import Unavailable
 from adapters.streams.names import Streams
+from adapters.tracing.port import Tracer, Untraced
 from orchestrator.admission import Admission
 from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
@@ -41,6 +42,7 @@ class Services:
     max_batch: int = 1_000
     wait_max_s: float = 30.0
     metrics: Exposition = field(default_factory=lambda: Exposition(Recorder()))
+    tracer: Tracer = field(default_factory=Untraced)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: set: nobody waits any longer
     not_ready: Callable[[], str | None] = lambda: None  #: why this process does not work yet, beyond its servers
 

@@ -6,6 +6,7 @@ scrapes cost the servers no more than one.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -62,7 +63,7 @@ class Sample(Generic[T]):
             if now - self._asked_at < self._every_s:
                 return
             self._asked_at = now
-            self._task = asyncio.create_task(self._refresh())
+            self._task = asyncio.create_task(self._refresh(), context=Context())  # Not the scrape's that asks first.
         _, unfinished = await asyncio.wait([self._task], timeout=within_s)
         if unfinished:
             self.answers = False

@@ -11,9 +11,11 @@ import httpx
 
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo
+from adapters.tracing.port import Tracer
 from orchestrator.app import serve
 from orchestrator.settings import Settings
 from participants.app import SHIPPED, build
+from participants.participant import Participant
 from participants.seed import Seeder
 from participants.settings import ParticipantSettings
 
@@ -30,11 +32,11 @@ def settings_for(mongo_url: str, redis_url: str, **given: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(settings: Settings, tracer: Tracer | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """The orchestrator, served; a client of it."""
     stop = asyncio.Event()
     url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    served = asyncio.create_task(serve(settings, ready=url.set_result, stop=stop))
+    served = asyncio.create_task(serve(settings, ready=url.set_result, stop=stop, tracer=tracer))
     await asyncio.wait((url, served), timeout=WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
     if served.done():
         await served
@@ -47,18 +49,19 @@ async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def participating(settings: Settings) -> AsyncIterator[None]:
-    """The three participants, with something to sell and somebody to pay."""
+async def participating(settings: Settings, tracer: Tracer | None = None, *others: Participant) -> AsyncIterator[None]:
+    """The three participants, with something to sell and somebody to pay; `others` replace those of their names."""
     mongo = Mongo.connect(settings.mongo_url)
     await Seeder(mongo, SystemClock(), Random(0), prefix=settings.database_prefix).everything()
     running = build(
-        *SHIPPED.values(),
+        *(SHIPPED | {each.name: each for each in others}).values(),
         settings=ParticipantSettings(
             mongo_url=settings.mongo_url,
             redis_url=settings.redis_url,
             database_prefix=settings.database_prefix,
             stream_prefix=settings.stream_prefix,
         ),
+        tracer=tracer,
     )
     await running.start()
     try:

@@ -38,12 +38,14 @@ ONLY_IN = {
         ("adapters/mongo.py", "adapters/servers/mongod.py"),
     ),
     **dict.fromkeys(("redis", "faststream"), ("adapters/streams/",)),
+    "opentelemetry": ("adapters/tracing/otel.py", "adapters/tracing/configuration.py"),
 }
 
 #: Where clock, waiting and randomness come from; everything else gets them as arguments, so that a run can be repeated.
 COMPOSITION_ROOTS = (
     "adapters/clock.py",
     "adapters/servers/",
+    "adapters/tracing/configuration.py",
     "cli/",
     "client/surroundings.py",
     "orchestrator/app.py",
