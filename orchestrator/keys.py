@@ -1,17 +1,19 @@
 """API keys: who may do what. Only digests are kept, so nobody can read a key out of a setting, a file or a log.
 
-    name:sha256hex:scope+scope,…
+    name:sha256hex:scope+scope[:expires],…
 
-A name may have two keys at a time, so that one can take the other's place while both work. A file holds the same,
-with line breaks and `#` comments where you like; it is read again when it changes.
+`expires` is a day (its beginning in UTC) or a time (RFC 3339). A name may have two keys at a time, so that one can take
+the other's place while both work. A file holds the same, with line breaks and `#` comments where you like; it is read
+again when it changes.
 """
 
 import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 
@@ -48,6 +50,24 @@ class ApiKey:
     name: str
     digest: bytes
     scopes: frozenset[Access]
+    expires: datetime | None = None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it is good for nothing any more."""
+        return self.expires is not None and now >= self.expires
+
+    @property
+    def entry(self) -> str:
+        """How it is written in a setting or a file."""
+        scopes = "+".join(scope for scope in Access if scope in self.scopes)
+        return ":".join([self.name, self.digest.hex(), scopes, *([self.expires.isoformat()] if self.expires else [])])
+
+
+def api_key(name: str, secret: str, scopes: Iterable[str], expires: datetime | None = None) -> ApiKey:
+    """The key whose text is `secret`; raises `InvalidKeys` for a name or scope that can't be."""
+    until = [] if expires is None else [expires.isoformat()]
+    (key,) = parse_keys(":".join([name, _digest(secret).hex(), "+".join(scopes), *until]))
+    return key
 
 
 def parse_keys(text: str) -> tuple[ApiKey, ...]:
@@ -55,7 +75,7 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
     entries = [entry.strip() for entry in re.split(r"[,\n]", _COMMENT.sub("", text)) if entry.strip()]
     keys = tuple(_parse(entry, number) for number, entry in enumerate(entries, 1))
     if not keys:
-        raise InvalidKeys("holds no key; write name:sha256hex:scope+scope")
+        raise InvalidKeys("holds no key; `saga key new` makes one")
     for name, count in Counter(key.name for key in keys).items():
         if count > LIVE_KEYS:
             raise InvalidKeys(f"{name} has {count} keys; {LIVE_KEYS} can be live at a time")
@@ -64,7 +84,8 @@ def parse_keys(text: str) -> tuple[ApiKey, ...]:
 
 def _parse(entry: str, number: int) -> ApiKey:
     name, _, rest = entry.partition(":")
-    digest, _, scopes = rest.partition(":")
+    digest, _, rest = rest.partition(":")
+    scopes, _, expires = rest.partition(":")
     if not _NAME.fullmatch(name):
         raise InvalidKeys(f"key {number}: the name must be letters, digits, '_', '.' and '-'")
     if not _DIGEST.fullmatch(digest.lower()):
@@ -74,7 +95,25 @@ def _parse(entry: str, number: int) -> ApiKey:
     except ValueError:
         known = ", ".join(Access)
         raise InvalidKeys(f"key {number}: behind the digest come scopes, joined by '+': {known}") from None
-    return ApiKey(name, bytes.fromhex(digest), found)
+    return ApiKey(name, bytes.fromhex(digest), found, _expires(expires, number) if expires else None)
+
+
+def _expires(text: str, number: int) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else _midnight(text)
+    except (ValueError, OverflowError):
+        said = "behind the scopes comes when it expires: a day, as 2030-01-31, or a time, as 2030-01-31T12:00:00Z"
+        raise InvalidKeys(f"key {number}: {said}") from None
+
+
+def _midnight(text: str) -> datetime:
+    """The day's beginning; `ValueError` for a time without its zone: nobody could tell when that is."""
+    return datetime.combine(date.fromisoformat(text), time(), UTC)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 class KeyRing:
@@ -93,7 +132,7 @@ class KeyRing:
 
     def find(self, token: str) -> ApiKey | None:
         """Whose key this is. Takes as long whichever it is, and where it is none."""
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = _digest(token)
         found = None
         for key in self._keys:
             if hmac.compare_digest(key.digest, digest):

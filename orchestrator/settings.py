@@ -43,7 +43,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".saga"), description="Where `saga up` keeps its servers' data.")
 
     api_keys: SecretStr = Field(
-        SecretStr(""), description="Who may call: `name:sha256hex:scope+scope,…`, with scopes read, start and operate."
+        SecretStr(""),
+        description="Who may call: `name:sha256hex:scope+scope[:expires],…`, with scopes read, start and operate.",
     )
     api_keys_file: Path | None = Field(None, description="A file with the same instead; read again when it changes.")
     http_host: str = Field("127.0.0.1", description="Where HTTP listens: an address; without keys a loopback one.")

@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from adapters.clock import Clock
 from orchestrator.api.auditing import Auditor, Deed
 from orchestrator.api.caller import caller_of, found, note
 from orchestrator.api.problems import Kind, Problem
@@ -60,9 +61,10 @@ _HOW = 'Bearer realm="saga"'
 class Door:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor, throttle: Throttle) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor, throttle: Throttle, clock: Clock) -> None:
         self._app = app
         self._keys = keys
+        self._clock = clock
         self._auditor = auditor
         self._throttle = throttle
 
@@ -101,7 +103,10 @@ class Door:
             return _unauthenticated("Send the header Authorization: Bearer, with an API key.", _HOW)
         bearer = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
         key = self._keys.find(bearer[1]) if bearer and len(bearer[1]) <= MAX_TOKEN_LENGTH else None
-        return key or _unauthenticated("The API key is not known.", f'{_HOW}, error="invalid_token"')
+        if key is None or key.has_expired(self._clock.now()):
+            said = "The API key is not known." if key is None else "The API key has expired."
+            return _unauthenticated(said, f'{_HOW}, error="invalid_token"')
+        return key
 
 
 def check_table(routes: Iterable[tuple[str, str]]) -> None:

@@ -53,7 +53,8 @@ def create_application(services: Services) -> FastAPI:
     for router in routers(services):
         app.include_router(router)
     check_table(served(app, services))
-    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=Throttle(services.rates))
+    throttle, clock = Throttle(services.rates), services.engine.clock
+    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
     app.add_middleware(Counted, recorder=services.metrics.recorder)  # Around the guard: what that refuses counts too.
     app.add_middleware(Traced, tracer=services.tracer)

@@ -22,6 +22,7 @@ GARBAGE: Mapping[str, Mapping[str, str]] = {
     "two keys": {"Authorization": f"Bearer {TOKENS['read']} {TOKENS['start']}"},
     "an endless key": {"Authorization": "Bearer " + "x" * 10_000},
     "an empty key": {"Authorization": "Bearer "},
+    "an expired key": {"Authorization": "Bearer once-good"},
 }
 ROUTES = sorted((method, path, access) for (method, path), access in TABLE.items() if access is not None)
 
@@ -31,7 +32,8 @@ def ring() -> KeyRing:
         f"{NAMES.get(name, name)}:{hashlib.sha256(token.encode()).hexdigest()}:{NAMES.get(name, name)}"
         for name, token in TOKENS.items()
     ]
-    return KeyRing(parse_keys(",".join(lines)))
+    expired = f"once:{hashlib.sha256(b'once-good').hexdigest()}:read+start+operate:2020-01-31"
+    return KeyRing(parse_keys(",".join([*lines, expired])))
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from orchestrator.keys import Access, InvalidKeys, KeyRing, parse_keys
+from orchestrator.keys import Access, InvalidKeys, KeyRing, api_key, parse_keys
 
 
 def digest(token: str) -> str:
@@ -18,13 +19,13 @@ def line(name: str, token: str, scopes: str = "read") -> str:
 
 
 def test_a_key_says_whose_it_is_and_what_it_is_good_for() -> None:
-    ring = KeyRing(parse_keys(f"{line('web', 'one', 'read+start')},{line('ops', 'two', 'operate')}"))
-    found = ring.find("one")
+    ring = KeyRing(parse_keys(f"{line('web', 'sesame', 'read+start')},{line('ops', 'two', 'operate')}"))
+    found = ring.find("sesame")
     assert found is not None
     assert (found.name, found.scopes) == ("web", frozenset({Access.READ, Access.START}))
     assert ring.find("three") is None
-    assert ring.find(digest("one")) is None
-    assert "one" not in repr(found)
+    assert ring.find(digest("sesame")) is None
+    assert "sesame" not in repr(found)
 
 
 def test_two_keys_of_one_name_work_side_by_side() -> None:
@@ -45,6 +46,8 @@ def test_two_keys_of_one_name_work_side_by_side() -> None:
         (f"web:{digest('hunter2')}", "key 1: behind the digest"),
         (f"web:{digest('hunter2')}:admin", "key 1: behind the digest"),
         (f"web:{digest('hunter2')}:read+", "key 1: behind the digest"),
+        (f"web:{digest('hunter2')}:read:soon", "key 1: behind the scopes"),
+        (f"web:{digest('hunter2')}:read:2030-01-31T12:00", "key 1: behind the scopes"),
     ],
 )
 def test_what_is_no_key_is_refused_without_showing_it(text: str, said: str) -> None:
@@ -57,6 +60,34 @@ def test_what_is_no_key_is_refused_without_showing_it(text: str, said: str) -> N
 def test_without_keys_nobody_needs_one() -> None:
     assert not KeyRing().required
     assert KeyRing(parse_keys(line("web", "one"))).required
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2030-01-31", datetime(2030, 1, 31, tzinfo=UTC)),
+        ("2030-01-31T12:00:00Z", datetime(2030, 1, 31, 12, tzinfo=UTC)),
+        ("2030-01-31T12:00:00+02:00", datetime(2030, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_key_may_expire(written: str, meant: datetime) -> None:
+    (key,) = parse_keys(f"{line('web', 'one')}:{written}")
+    assert key.expires == meant
+    assert [key.has_expired(meant + timedelta(seconds=seconds)) for seconds in (-1, 0, 1)] == [False, True, True]
+
+
+def test_a_key_without_an_end_never_expires() -> None:
+    (key,) = parse_keys(line("web", "one"))
+    assert not key.has_expired(datetime.max.replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("expires", [None, datetime(2030, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))])
+def test_a_key_is_read_back_as_it_is_written(expires: datetime | None) -> None:
+    key = api_key("web", "secret", ["start", "read"], expires)
+    assert parse_keys(key.entry) == (key,)
+    assert key.entry.startswith(f"web:{digest('secret')}:read+start")
+    with pytest.raises(InvalidKeys, match="the name"):
+        api_key("a:b", "secret", ["read"])
 
 
 def write(file: Path, text: str, time: int) -> None:
