@@ -48,6 +48,7 @@ Database = Any  #: the driver's database, likewise
 Collection = Any  #: the driver's collection, likewise
 Driver = Literal["motor", "pymongo"]
 
+NAMESPACE_NOT_FOUND = 26
 WRITE_CONFLICT = 112
 DUPLICATE_KEY = 11000
 INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpecsConflict
@@ -242,3 +243,22 @@ async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) 
                     raise
                 await collection.drop_index(index.document["name"])
                 await collection.create_indexes([index])
+
+
+async def missing_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> list[str] | None:
+    """The names of those that are not there as they should be; None where the collection itself is not there yet."""
+    with translating():
+        try:
+            there = await collection.database.command("listIndexes", collection.name, cursor={"batchSize": 1_000})
+        except OperationFailure as error:
+            if error.code == NAMESPACE_NOT_FOUND:
+                return None
+            raise
+    found = {index["name"]: index for index in there["cursor"]["firstBatch"]}
+    return [index.document["name"] for index in indexes if not _is(index, found.get(index.document["name"], {}))]
+
+
+def _is(wanted: IndexModel, found: Mapping[str, Any]) -> bool:
+    """Whether the index has everything that is wanted; `expireAfterSeconds`, for one, is no part of every index."""
+    in_order = list(found.get("key", {}).items()) == list(wanted.document["key"].items())
+    return in_order and all(found.get(name) == value for name, value in wanted.document.items() if name != "key")

@@ -46,17 +46,16 @@ class DataDirectory:
         return f" ({service['url']}, pid {service['pid']})" if service else ""
 
     @contextmanager
-    def announced(self, url: str, mongo_url: str | None = None) -> Iterator[None]:
-        """Say where the service is while the body runs. `mongo_url` only of a database of our own: no secrets here."""
-        told = {"url": url, "pid": os.getpid()} | ({"mongo_url": mongo_url} if mongo_url else {})
-        self._write("service.json", told)
+    def announced(self, url: str, databases: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Say where the service is while the body runs, and its databases where they are our own: no secrets here."""
+        self._write("service.json", {"url": url, "pid": os.getpid(), **(databases or {})})
         try:
             yield
         finally:
             self._remove("service.json")
 
     def service(self) -> dict[str, Any] | None:
-        """What the newest service has said: `url`, `pid`, and `mongo_url` where the database is its own."""
+        """What the newest service has said: `url`, `pid`, and `mongo_url`, `redis_url` where these are its own."""
         return self._read("service.json", {"url": str, "pid": int})
 
     def write_processes(self, processes: Mapping[str, Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from adapters.servers import Servers
+from adapters.servers import MongoServer, RedisServer, Servers
 from cli.data_directory import DataDirectory
 from cli.failure import Exit, Failure
 from cli.terminal import note
@@ -25,6 +25,12 @@ class Databases:
     redis_url: str
     own_mongo: bool
     own_redis: bool
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The URLs of those that are our own; another's may hold a password."""
+        told = (("mongo_url", self.mongo_url, self.own_mongo), ("redis_url", self.redis_url, self.own_redis))
+        return {name: url for name, url, own in told if own}
 
     @property
     def mongo_shown(self) -> str:
@@ -58,6 +64,17 @@ def participant_settings(**given: str) -> ParticipantSettings:
     except ValidationError as error:
         faults = (f"SAGA_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
         raise Failure("\n".join(faults), Exit.USAGE) from None
+
+
+def running_databases(data: DataDirectory) -> dict[str, str]:
+    """The URLs (`mongo_url`, `redis_url`) of databases in use here, as far as the data directory knows any.
+
+    What the running service says, else servers that run on this directory by themselves.
+    """
+    servers = {"mongo_url": MongoServer(data.path / "mongo"), "redis_url": RedisServer(data.path / "redis")}
+    found = {name: url for name, server in servers.items() if (url := server.running_url())}
+    told = {name: url for name, url in (data.service() or {}).items() if name in servers and isinstance(url, str)}
+    return found | told
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from cli.arguments import examples
 from cli.commands import Commands
 from cli.saga_commands import ls, show_one, start
 from cli.service_commands import demo, participant, seed, serve, servers, up
+from cli.tool_commands import doctor
 
 app = typer.Typer(
     cls=Commands,
@@ -58,6 +59,9 @@ app.command(
         "saga seed", "saga seed --product hats --stock 10 --price 2500", "saga seed --customer bob --balance 100000"
     ),
 )(seed)
+app.command(
+    "doctor", epilog=examples("saga doctor", "saga doctor --json | jq '.checks[] | select(.status == \"failed\")'")
+)(doctor)
 app.command("servers", epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(servers)
 app.command("serve", epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700"))(serve)
 app.command("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(

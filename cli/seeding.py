@@ -9,7 +9,7 @@ from random import SystemRandom
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo, find
 from cli.data_directory import nearest
-from cli.databases import participant_settings
+from cli.databases import participant_settings, running_databases
 from cli.expected import explaining
 from cli.failure import Exit, Failure
 from cli.terminal import note
@@ -76,10 +76,10 @@ def _settings() -> ParticipantSettings:
     settings = participant_settings()
     if "mongo_url" in settings.model_fields_set and settings.mongo_url:
         return settings
-    service = nearest().service()
-    if not service or not isinstance(service.get("mongo_url"), str):
+    mongo_url = running_databases(nearest()).get("mongo_url")
+    if mongo_url is None:
         raise Failure("MongoDB was not found. Start `saga up` here, or set SAGA_MONGO_URL.")
-    return participant_settings(mongo_url=service["mongo_url"])
+    return participant_settings(mongo_url=mongo_url)
 
 
 def _check(

@@ -58,7 +58,7 @@ async def _in_one_process(
     await seed_what_is_missing(where.participant_settings)
     with tracing(orchestrator.app.SERVICE) as tracer:
         async with services(settings, where, list(participants.values()), tracer) as url:
-            with data.announced(url, where.mongo_url if where.own_mongo else None):
+            with data.announced(url, where.own):
                 print(banner(url, where), flush=True)
                 await stopping.wait()
 
@@ -71,7 +71,7 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
     await seed_what_is_missing(where.participant_settings)
     environment = {**os.environ, **where.environment, "SAGA_DEFINITIONS": settings.definitions}
     supervisor = Supervisor(data, environment, children)
-    with data.announced(url, where.mongo_url if where.own_mongo else None):
+    with data.announced(url, where.own):
         ready = asyncio.create_task(_announce_when_ready(url, where, supervisor))
         try:
             await supervisor.run(stopping)
@@ -110,7 +110,7 @@ def _free(settings: Settings, data: DataDirectory) -> int:
     if settings.http_port == 0:
         return free_port()
     end = time.monotonic() + (_PORT_FREED_WITHIN_S if data.has_processes() else 0)
-    while not _is_free(settings.http_host, settings.http_port):
+    while not is_free(settings.http_host, settings.http_port):
         if time.monotonic() > end:
             raise Failure(
                 f"Port {settings.http_port} is taken by another program. "
@@ -120,7 +120,8 @@ def _free(settings: Settings, data: DataDirectory) -> int:
     return settings.http_port
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

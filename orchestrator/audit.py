@@ -3,12 +3,23 @@
 Records are added and never changed, and hold no payloads. They go at their end only: `expiry_days` after their time.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from adapters.mongo import ASCENDING, DESCENDING, IndexModel, Mongo, ensure_indexes, insert_new
+
+COLLECTION = "audit"
+
+
+def indexes(expiry_days: int) -> Sequence[IndexModel]:
+    """Those of the collection; MongoDB removes what is older than that."""
+    return (
+        IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=expiry_days * 86_400),
+        IndexModel([("saga_id", ASCENDING), ("at", DESCENDING)], name="saga_id"),
+    )
 
 
 class Result(StrEnum):
@@ -48,19 +59,12 @@ class MongoAuditLog:
     """The collection `audit`."""
 
     def __init__(self, mongo: Mongo, database: str, *, expiry_days: int = 400) -> None:
-        self._records = mongo.database(database).audit
-        self._expiry = timedelta(days=expiry_days)
+        self._records = mongo.database(database)[COLLECTION]
+        self._expiry_days = expiry_days
 
     async def prepare(self) -> None:
         """Make the indexes."""
-        seconds = int(self._expiry.total_seconds())
-        await ensure_indexes(
-            self._records,
-            [
-                IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=seconds),
-                IndexModel([("saga_id", ASCENDING), ("at", DESCENDING)], name="saga_id"),
-            ],
-        )
+        await ensure_indexes(self._records, indexes(self._expiry_days))
 
     async def add(self, record: Record) -> None:
         said = {name: value for name, value in asdict(record).items() if value is not None and name != "id"}

@@ -8,7 +8,7 @@ suite.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from adapters.bus import Delivery
@@ -22,6 +22,16 @@ MAX_REASON_LENGTH = 2_000
 
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 WITHOUT_FIELDS = {"fields": 0}
+COLLECTION = "dead_letters"
+
+
+def indexes(expiry_days: int) -> Sequence[IndexModel]:
+    """Those of the collection; MongoDB removes what is older than that."""
+    return (
+        IndexModel(NEWEST_FIRST, name="newest"),
+        IndexModel([("saga_id", ASCENDING)], name="saga_id"),
+        IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=expiry_days * 86_400),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +76,13 @@ class DeadLetters:
     """The collection `dead_letters`. Called by the bus with each dead letter; a repeat is not added twice."""
 
     def __init__(self, mongo: Mongo, database: str, clock: Clock, *, expiry_days: int = 90) -> None:
-        self._letters = mongo.database(database).dead_letters
+        self._letters = mongo.database(database)[COLLECTION]
         self._clock = clock
-        self._expiry = timedelta(days=expiry_days)
+        self._expiry_days = expiry_days
 
     async def prepare(self) -> None:
         """Make the indexes."""
-        seconds = int(self._expiry.total_seconds())
-        await ensure_indexes(
-            self._letters,
-            [
-                IndexModel(NEWEST_FIRST, name="newest"),
-                IndexModel([("saga_id", ASCENDING)], name="saga_id"),
-                IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=seconds),
-            ],
-        )
+        await ensure_indexes(self._letters, indexes(self._expiry_days))
 
     async def __call__(self, delivery: Delivery, reason: str) -> None:
         """Keep a copy. Raises `Unavailable`: then the entry stays pending and comes again."""

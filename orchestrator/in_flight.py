@@ -20,19 +20,26 @@ async def check_in_flight(store: SagaStore, definitions: Definitions) -> None:
     """Raises `ChangedDefinition`, or `Unavailable` while the store is away."""
     found = await store.in_flight()
     for one in found:
-        if definitions.get(one.saga, one.version) is None:
+        if is_unknown(one, definitions):
             log.error("definition-unknown", saga=one.saga, version=one.version, sagas=one.count)
-    changed = [one for one in found if _is_changed(one, definitions)]
+    changed = [one for one in found if is_changed(one, definitions)]
     if changed:
-        raise ChangedDefinition("\n".join(_said(one) for one in changed))
+        raise ChangedDefinition("\n".join(said(one) for one in changed))
 
 
-def _is_changed(one: InFlight, definitions: Definitions) -> bool:
+def is_unknown(one: InFlight, definitions: Definitions) -> bool:
+    """Whether nobody here can go on with these sagas."""
+    return definitions.get(one.saga, one.version) is None
+
+
+def is_changed(one: InFlight, definitions: Definitions) -> bool:
+    """Whether these sagas began with another definition of the same version."""
     saga = definitions.get(one.saga, one.version)
     return saga is not None and saga.fingerprint != one.fingerprint
 
 
-def _said(one: InFlight) -> str:
+def said(one: InFlight) -> str:
+    """What is wrong with changed ones, and what to do."""
     return (
         f"The saga {one.saga!r} version {one.version} is not the one with which {one.count} sagas in flight began. "
         f"Put the old definition back, and give the changed one version={one.version + 1} beside it."

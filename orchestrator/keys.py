@@ -24,6 +24,7 @@ from adapters.clock import Clock
 log = structlog.get_logger(__name__)
 
 LIVE_KEYS = 2  #: of one name
+GUESSED_FIRST = ("", "admin", "apikey", "changeme", "default", "dev", "key", "password", "saga", "secret", "test")
 REFRESH_EVERY_S = 2.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -116,6 +117,12 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def guessable(keys: Sequence[ApiKey]) -> list[str]:
+    """The names of keys whose text is what anybody would try first: such a word, or the key's own name."""
+    words = {_digest(word) for word in GUESSED_FIRST}
+    return [key.name for key in keys if key.digest in words | {_digest(key.name)}]
+
+
 class KeyRing:
     """The keys that are good now. Without any, nobody has to say who they are."""
 
@@ -124,6 +131,11 @@ class KeyRing:
         self._file = file
         self._seen = None if file is None else _mark(file)
         self._keys = tuple(keys) if file is None else parse_keys(file.read_text())
+
+    @property
+    def keys(self) -> Sequence[ApiKey]:
+        """The keys themselves."""
+        return self._keys
 
     @property
     def required(self) -> bool:

@@ -25,6 +25,10 @@ _SCHEMES = {"mongo_url": ("mongodb://", "mongodb+srv://"), "redis_url": ("redis:
 class InvalidSettings(ValueError):
     """Settings that can't work: one line for each, with the variable's name and what to do."""
 
+    def __init__(self, message: str, names: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.names = names  #: the fields that are wrong
+
 
 class Settings(BaseSettings):
     """What the orchestrator can be told."""
@@ -86,7 +90,9 @@ class Settings(BaseSettings):
         try:
             return cls(**given)
         except ValidationError as error:
-            raise InvalidSettings("\n".join(_explained(one) for one in error.errors())) from None
+            wrong = error.errors()
+            names = frozenset(str(one["loc"][0]) for one in wrong if one["loc"])
+            raise InvalidSettings("\n".join(_explained(one) for one in wrong), names) from None
 
     @field_validator("mongo_url", "redis_url")
     @classmethod

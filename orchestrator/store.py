@@ -43,6 +43,13 @@ log = structlog.get_logger(__name__)
 NEWEST_ENTRY = {"history": {"$slice": -1}}
 NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
 BY_WAKE_UP = [("wake_at", ASCENDING), ("_id", ASCENDING)]
+COLLECTION = "sagas"
+#: None holds a field that changes with each transition: that would triple a write's cost.
+INDEXES = (
+    IndexModel(NEWEST_FIRST, name="newest"),
+    IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="status_newest"),
+    IndexModel(BY_WAKE_UP, name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}),
+)
 UNREADABLE_PAUSE = timedelta(minutes=5)  #: when the timer of a document that is no saga is looked at again
 
 
@@ -124,19 +131,12 @@ class MongoSagaStore:
 
     def __init__(self, mongo: Mongo, database: str, rng: random.Random) -> None:
         self._mongo = mongo
-        self._sagas = mongo.database(database).sagas
+        self._sagas = mongo.database(database)[COLLECTION]
         self._rng = rng
 
     async def prepare(self) -> None:
-        """Make the indexes. None holds a field that changes with each transition: that would triple a write's cost."""
-        await ensure_indexes(
-            self._sagas,
-            [
-                IndexModel(NEWEST_FIRST, name="newest"),
-                IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="status_newest"),
-                IndexModel(BY_WAKE_UP, name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}),
-            ],
-        )
+        """Make the indexes."""
+        await ensure_indexes(self._sagas, INDEXES)
 
     async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
         taken = await insert_new(self._sagas, [to_document(state) for state in states])

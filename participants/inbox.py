@@ -24,6 +24,10 @@ FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
 
 
+#: Those of the inbox itself. MongoDB removes each row when its `expire_at` has passed.
+INDEXES = (IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0),)
+
+
 class InboxTransaction(Protocol):
     """One transaction: inbox rows, and through `database` and `session` the handlers' own effects."""
 
@@ -113,9 +117,7 @@ class MongoInbox:
         self._database = mongo.database(database)
         self._clock = clock
         self._random = random
-        # MongoDB removes each row when its `expire_at` has passed.
-        own = [IndexModel([("expire_at", ASCENDING)], expireAfterSeconds=0)]
-        self._indexes: dict[str, Sequence[IndexModel]] = {COLLECTION: own, **(indexes or {})}
+        self._indexes: dict[str, Sequence[IndexModel]] = {COLLECTION: INDEXES, **(indexes or {})}
         self._prepared = False
 
     async def atomically(self, body: Body[T]) -> T:

@@ -147,6 +147,14 @@ class LocalServer(ABC):
             return self._process.poll() is None  # Also reaps it.
         return self._state is not None and self._runs_here(self._state.pid)
 
+    def running_url(self) -> str | None:
+        """Where the server that runs on this directory is, whoever started it; None where none does."""
+        kept = State.read(self._state_file)
+        if kept is None or not self._runs_here(kept.pid):
+            return None
+        self._state = kept
+        return self.url
+
     def _known(self) -> State:
         if not self._state:
             raise ServerFailed(f"{self.program} has not been started: call start() first")

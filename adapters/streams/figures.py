@@ -76,7 +76,7 @@ async def _execute(pipeline: Any) -> list[Any]:
     with translating():
         answers = await pipeline.execute(raise_on_error=False)
         for answer in answers:
-            if isinstance(answer, Exception) and not _is_missing(answer):
+            if isinstance(answer, Exception) and not is_missing(answer):
                 raise answer
     return [None if isinstance(answer, Exception) else answer for answer in answers]
 
@@ -85,7 +85,8 @@ def _own_first(rows: Sequence[Any], own: str | None) -> Sequence[Any]:
     return sorted(rows, key=lambda row: (text(row["name"]) != own, row["name"]))
 
 
-def _is_missing(error: Exception) -> bool:
+def is_missing(error: Exception) -> bool:
+    """Whether Redis says that there is no such stream or group, or that the key is no stream."""
     said = str(error)
     return isinstance(error, ResponseError) and ("no such key" in said or "NOGROUP" in said or "WRONGTYPE" in said)
 

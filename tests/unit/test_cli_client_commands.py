@@ -255,7 +255,7 @@ def test_follow_ends_where_a_person_is_needed(service: ScriptedService) -> None:
 
 
 def test_every_command_shows_examples() -> None:
-    for command in ["up", "demo", "start", "ls", "show", "seed", "servers", "serve", "participant"]:
+    for command in ["up", "demo", "start", "ls", "show", "seed", "servers", "serve", "participant", "doctor"]:
         result = saga(command, "--help")
         assert result.exit_code == 0
         assert "$ saga " in result.stdout or "$(saga " in result.stdout, command

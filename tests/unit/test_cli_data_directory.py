@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.data_directory import DataDirectory
+from cli.databases import Databases, running_databases
 from cli.failure import Failure
 
 
@@ -17,6 +18,15 @@ def test_the_service_is_announced_while_it_runs_and_no_longer(tmp_path: Path) ->
         assert told["url"] == "http://127.0.0.1:8700"
 
     assert data.service() is None
+
+
+def test_only_the_databases_that_are_our_own_are_told_because_others_may_have_passwords(tmp_path: Path) -> None:
+    where = Databases("mongodb://joe:s3cret@a", "redis://127.0.0.1:1", own_mongo=False, own_redis=True)
+    data = DataDirectory(tmp_path)
+
+    with data.announced("http://127.0.0.1:8700", where.own):
+        assert running_databases(data) == {"redis_url": "redis://127.0.0.1:1"}
+        assert "s3cret" not in (tmp_path / "service.json").read_text()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"url": 5, "pid": 1}', '{"pid": 1}'])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.keys import Access, InvalidKeys, KeyRing, api_key, parse_keys
+from orchestrator.keys import Access, InvalidKeys, KeyRing, api_key, guessable, parse_keys
 
 
 def digest(token: str) -> str:
@@ -26,6 +26,12 @@ def test_a_key_says_whose_it_is_and_what_it_is_good_for() -> None:
     assert ring.find("three") is None
     assert ring.find(digest("sesame")) is None
     assert "sesame" not in repr(found)
+
+
+def test_a_key_that_anybody_would_try_first_is_known_by_its_digest() -> None:
+    lines = [line("web", "changeme"), line("ops", "ops"), line("shop", "1f0c9e6a51b24cd2")]
+
+    assert guessable(parse_keys(",".join(lines))) == ["web", "ops"]
 
 
 def test_two_keys_of_one_name_work_side_by_side() -> None:

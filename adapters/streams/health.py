@@ -1,0 +1,125 @@
+"""What a Redis and the streams on it say of themselves, for whoever diagnoses them. Changes nothing.
+
+INFO tells all that matters: CONFIG is forbidden on many servers, and a service has no need of it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from adapters.clock import Clock
+from adapters.facts import Fact, Skew, Unknown, attempt, skew
+from adapters.streams.connection import Client, connect, text, translating
+from adapters.streams.figures import StreamFigures, figures, is_missing
+from adapters.streams.names import Streams
+from adapters.streams.settings import StreamSettings
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The consumers of a stream's own group."""
+
+    stream: str
+    group: str
+    there: bool  #: whether the group exists
+    living: int = 0  #: with a heartbeat; those of other programs, which have none, by when they came last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisFacts:
+    """Each as Redis has answered, or why it has not."""
+
+    info: Fact[Mapping[str, Any]]
+    skew: Fact[Skew]
+    types: Fact[Mapping[str, str]]  #: by stream; `none` where there is nothing of that name
+    figures: Fact[Sequence[StreamFigures]]
+    readers: Fact[Sequence[Readers]]
+
+
+async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Clock, within_s: float) -> RedisFacts:
+    """All facts about the server and these streams, each within the time."""
+    settings = StreamSettings()
+    try:
+        client = connect(url, settings)
+    except ValueError as error:
+        return nothing_known(Unknown(str(error)))
+    try:
+        info = await attempt(_info(client), within_s)
+        if isinstance(info, Unknown):
+            return nothing_known(info)
+        streams = Streams(prefix)
+        difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
+        types, found, readers = await asyncio.gather(
+            attempt(_types(client, names), within_s),
+            attempt(figures(client, streams, names), within_s),
+            attempt(_readers(client, streams, names, settings.idle_takeover_s), within_s),
+        )
+        return RedisFacts(info=info, skew=difference, types=types, figures=found, readers=readers)
+    finally:
+        await attempt(_close(client), within_s)
+
+
+def nothing_known(why: Unknown) -> RedisFacts:
+    """The facts about a Redis that was not found."""
+    return RedisFacts(info=why, skew=why, types=why, figures=why, readers=why)
+
+
+async def _close(client: Client) -> None:
+    await client.aclose()
+    await client.connection_pool.disconnect()
+
+
+async def _info(client: Client) -> Mapping[str, Any]:
+    with translating():
+        found: Mapping[str, Any] = await client.info()
+    return found
+
+
+async def _time(client: Client) -> datetime:
+    with translating():
+        seconds, microseconds = await client.time()
+    return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
+
+
+async def _types(client: Client, names: Sequence[str]) -> Mapping[str, str]:
+    pipeline = client.pipeline(transaction=False)
+    for name in names:
+        pipeline.type(name)
+    with translating():
+        answers = await pipeline.execute()
+    return {name: text(answer) for name, answer in zip(names, answers, strict=True)}
+
+
+async def _readers(client: Client, streams: Streams, names: Sequence[str], idle_s: float) -> Sequence[Readers]:
+    groups = [(name, group) for name in names if (group := streams.own_group(name)) is not None]
+    pipeline = client.pipeline(transaction=False)
+    for name, group in groups:
+        pipeline.xinfo_consumers(name, group)
+    with translating():
+        pages = await pipeline.execute(raise_on_error=False)
+        for page in pages:
+            if isinstance(page, Exception) and not is_missing(page):
+                raise page
+    return [
+        Readers(name, group, there=False)
+        if isinstance(page, Exception)
+        else Readers(name, group, there=True, living=await _living(client, streams, (name, group), page, idle_s))
+        for (name, group), page in zip(groups, pages, strict=True)
+    ]
+
+
+async def _living(client: Client, streams: Streams, where: tuple[str, str], page: Sequence[Any], idle_s: float) -> int:
+    pipeline = client.pipeline(transaction=False)
+    for row in page:
+        pipeline.sismember(streams.known_consumers(*where), row["name"])
+        pipeline.exists(streams.heartbeat(*where, "").encode() + row["name"])
+    with translating():
+        answers = await pipeline.execute() if page else []
+    return sum(
+        bool(beating) or (not known and row["idle"] < idle_s * 1_000)
+        for row, known, beating in zip(page, answers[::2], answers[1::2], strict=True)
+    )

@@ -1,0 +1,129 @@
+"""Gathers every fact, all at once, each within its time: one that is not to be had hides no other."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from adapters.clock import Clock
+from adapters.facts import Fact, Unknown, attempt
+from adapters.mongo import IndexModel, Mongo, missing_indexes
+from adapters.mongo_health import MongoFacts, look_at_mongo
+from adapters.mongo_health import nothing_known as no_mongo
+from adapters.streams.health import RedisFacts, look_at_redis
+from adapters.streams.health import nothing_known as no_redis
+from adapters.streams.names import Streams
+from cli.doctor.environment import ServiceFacts
+from cli.doctor.here import NO_DATABASE, Here
+from orchestrator import audit, dead_letters, store
+from orchestrator.health import SagaFacts, look_at_sagas
+from orchestrator.metrics.sampler import watched
+from participants import inbox
+from participants.participant import Participant
+from sagas import Definitions
+
+#: By database and collection, in the order in which they are made.
+Indexes = Mapping[str, Mapping[str, Sequence[IndexModel]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class There:
+    """What the servers and the service say."""
+
+    mongo: MongoFacts
+    redis: RedisFacts
+    sagas: SagaFacts
+    indexes: Fact[Mapping[str, Sequence[str] | None]]  #: by collection, those that are missing
+    service: ServiceFacts
+
+
+async def look_there(
+    here: Here, url: str | None, key: str | None, participants: Sequence[Participant], clock: Clock, within_s: float
+) -> There:
+    """Ask everybody."""
+    mongo, redis, (sagas, indexes), service = await asyncio.gather(
+        _mongo(here, clock, within_s),
+        _redis(here, clock, within_s),
+        _collections(here, participants, within_s),
+        _service(url, key, within_s),
+    )
+    return There(mongo=mongo, redis=redis, sagas=sagas, indexes=indexes, service=service)
+
+
+def expected_indexes(here: Here, participants: Sequence[Participant]) -> Indexes:
+    """The indexes as the services themselves make them."""
+    settings, prefix = here.settings, here.settings.database_prefix
+    own: Mapping[str, Sequence[IndexModel]] = {
+        store.COLLECTION: store.INDEXES,
+        dead_letters.COLLECTION: dead_letters.indexes(settings.dead_letter_expiry_days),
+        audit.COLLECTION: audit.indexes(settings.audit_expiry_days),
+    }
+    theirs = {f"{prefix}{one.name}": {inbox.COLLECTION: inbox.INDEXES, **one.indexes} for one in participants}
+    return {settings.database: own, **theirs}
+
+
+async def _mongo(here: Here, clock: Clock, within_s: float) -> MongoFacts:
+    if here.mongo_url is None:
+        return no_mongo(Unknown(NO_DATABASE))
+    return await look_at_mongo(here.mongo_url, here.settings.database, clock, within_s)
+
+
+async def _redis(here: Here, clock: Clock, within_s: float) -> RedisFacts:
+    if here.redis_url is None:
+        return no_redis(Unknown(NO_DATABASE))
+    definitions = Definitions(()) if isinstance(here.definitions, Unknown) else here.definitions
+    names = watched(definitions, Streams(here.settings.stream_prefix))
+    return await look_at_redis(here.redis_url, here.settings.stream_prefix, names, clock, within_s)
+
+
+async def _collections(
+    here: Here, participants: Sequence[Participant], within_s: float
+) -> tuple[SagaFacts, Fact[Mapping[str, Sequence[str] | None]]]:
+    try:
+        mongo = Mongo.connect(here.mongo_url or "", driver="pymongo", app_name="saga-doctor")
+    except Exception as error:  # noqa: BLE001 - a URL that the driver refuses; its own check says so
+        why: Any = Unknown(NO_DATABASE if here.mongo_url is None else str(error))
+        return SagaFacts(census=why, definitions=why, attention=why, next_wake_up=why, dead_letters=why), why
+    try:
+        return await asyncio.gather(
+            look_at_sagas(mongo, here.settings.database, within_s),
+            attempt(_missing(mongo, expected_indexes(here, participants)), within_s),
+        )
+    finally:
+        await attempt(mongo.close(), within_s)
+
+
+async def _missing(mongo: Mongo, wanted: Indexes) -> Mapping[str, Sequence[str] | None]:
+    """A service makes its indexes before anything else, the first collection's first: else it has not run yet."""
+    found: dict[str, Sequence[str] | None] = {}
+    for database, collections in wanted.items():
+        for collection, indexes in collections.items():
+            missing = await missing_indexes(mongo.database(database)[collection], indexes)
+            found[f"{database}.{collection}"] = missing
+            if missing is None and collection == next(iter(collections)):
+                break
+    return found
+
+
+async def _service(url: str | None, key: str | None, within_s: float) -> ServiceFacts:
+    if url is None:
+        nobody = Unknown("no service is known here")
+        return ServiceFacts(None, nobody, nobody)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(timeout=within_s, trust_env=False, headers=headers) as client:
+        ready, read = await asyncio.gather(
+            attempt(_ready(client, url), within_s), attempt(_read(client, url), within_s)
+        )
+    return ServiceFacts(url, ready, read)
+
+
+async def _ready(client: httpx.AsyncClient, url: str) -> tuple[int, Mapping[str, Any]]:
+    answer = await client.get(f"{url}/readyz", params={"verbose": ""})
+    body = answer.json()
+    return answer.status_code, body if isinstance(body, dict) else {}
+
+
+async def _read(client: httpx.AsyncClient, url: str) -> int:
+    return (await client.get(f"{url}/v1/sagas", params={"limit": "1"})).status_code
