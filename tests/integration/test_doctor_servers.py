@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 from redis import Redis
-from typer.testing import CliRunner
 
 from adapters.clock import SystemClock
 from adapters.servers import MongoServer, RedisServer
@@ -21,11 +20,11 @@ from cli.doctor.check import Status
 from cli.doctor.gather import expected_indexes, look_there
 from cli.doctor.here import look_here
 from cli.doctor.run import diagnosis
-from cli.main import app
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
 from sagas.order import order
 from support import eventually
+from support.commandline import CommandLine
 from support.doctors import Standalone, examine
 from support.services import ordering, participating, serving, settings_for
 
@@ -238,14 +237,11 @@ async def test_servers_that_never_answer_do_not_make_it_hang(settings: Settings)
     }
 
 
-def test_without_any_database_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner(env={"SAGA_MONGO_URL": None, "SAGA_REDIS_URL": None, "SAGA_URL": None}).invoke(
-        app, ["doctor", "--json"]
-    )
+def test_without_any_database_it_says_how_to_get_one(tmp_path: Path) -> None:
+    result = CommandLine(tmp_path).run("doctor", "--json")
     said = json.loads(result.stdout)
 
-    assert result.exit_code == 1
+    assert result.returncode == 1
     assert (said["mongo_url"], said["redis_url"], said["url"]) == (None, None, None)
     assert "saga up" in next(check["remedy"] for check in said["checks"] if check["name"] == "mongodb")
 
