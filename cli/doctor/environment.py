@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.facts import Fact, Unknown
 from cli.doctor.check import Check, failed, listed, ok, unknown, warning
 from cli.doctor.here import DataFacts, Here
+from orchestrator.keys import guessable
 
+EXPIRES_SOON = timedelta(days=14)
 LITTLE_ROOM = 1 << 30  #: bytes; MongoDB's journal alone takes 300 MB
 
 
@@ -20,13 +23,13 @@ class ServiceFacts:
     read: Fact[int]  #: the status of an ordinary read
 
 
-def judge_here(here: Here, service: ServiceFacts) -> list[Check]:
+def judge_here(here: Here, service: ServiceFacts, now: datetime) -> list[Check]:
     """Everything that is wrong already before a server is asked, and the service."""
     return [
         _settings(here),
         _variables(here),
         _definitions(here),
-        _keys(here),
+        _keys(here, now),
         _directory(here.data),
         _port(here, service),
         ok("versions", ", ".join(f"{name} {version}" for name, version in here.versions.items())),
@@ -55,16 +58,19 @@ def _definitions(here: Here) -> Check:
     return ok(name, listed([f"{saga.name} version {saga.version}" for saga in here.definitions]))
 
 
-def _keys(here: Here) -> Check:
-    name = "api-keys"
-    if here.guessable:
-        remedy = "Make new ones: `saga key new NAME --scopes …`."
-        return failed(name, f"anybody can guess the keys of {listed(list(here.guessable))}", remedy)
+def _keys(here: Here, now: datetime) -> Check:
+    name, another = "api-keys", "Make another: `saga key new NAME --scopes …`."
+    if weak := guessable(here.keys):
+        return failed(name, f"anybody can guess the keys of {listed(weak)}", another)
+    if old := [key.name for key in here.keys if key.has_expired(now)]:
+        return warning(name, f"expired: {listed(old)}", another)
+    if soon := [key.name for key in here.keys if key.has_expired(now + EXPIRES_SOON)]:
+        return warning(name, f"expire within {EXPIRES_SOON.days} days: {listed(soon)}", another)
     if here.client_key_known is False:
         return warning(name, "SAGA_API_KEY is none of the keys in SAGA_API_KEYS", "Correct one or the other.")
-    if here.keyless:
+    if not here.keys:
         return ok(name, f"none: whoever reaches {here.settings.http_host} may do everything")
-    return ok(name, "none that can be guessed")
+    return ok(name, "none that can be guessed, or expires soon")
 
 
 def _directory(data: DataFacts) -> Check:

@@ -15,7 +15,7 @@ from cli.data_directory import DataDirectory
 from cli.databases import participant_settings, running_databases
 from cli.failure import Failure
 from cli.up import is_free
-from orchestrator.keys import guessable
+from orchestrator.keys import ApiKey
 from orchestrator.settings import InvalidSettings, Settings
 from participants.settings import ParticipantSettings
 from sagas import Definitions
@@ -39,8 +39,7 @@ class Here:
     mongo_url: str | None
     redis_url: str | None
     definitions: Fact[Definitions]
-    guessable: Sequence[str]  #: the names of API keys that anybody would try first
-    keyless: bool  #: nobody has to say who they are
+    keys: Sequence[ApiKey]  #: without any, nobody has to say who they are
     client_key_known: bool | None  #: whether SAGA_API_KEY is one of the keys; None where one of both is not given
     data: "DataFacts"
     versions: Mapping[str, str]
@@ -74,8 +73,7 @@ def look_here(data: DataDirectory, within_s: float) -> Here:
         mongo_url=mongo_url,
         redis_url=redis_url,
         definitions=_definitions(settings.definitions, within_s),
-        guessable=guessable(ring.keys),
-        keyless=not ring.required,
+        keys=ring.keys,
         client_key_known=ring.find(environ["SAGA_API_KEY"]) is not None
         if ring.required and environ.get("SAGA_API_KEY")
         else None,

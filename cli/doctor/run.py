@@ -44,7 +44,7 @@ def diagnosis(here: Here, there: There, clock: Clock) -> list[Check]:
     """Every judgement, in the order in which one would look."""
     serving = not isinstance(there.service.ready, Unknown)
     return [
-        *judge_here(here, there.service),
+        *judge_here(here, there.service, clock.now()),
         *judge_mongo(there.mongo),
         judge_skew("clock-mongodb", there.mongo.skew),
         judged("indexes", there.indexes, judge_indexes),

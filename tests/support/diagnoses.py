@@ -78,8 +78,7 @@ HERE = Here(
     mongo_url=URLS["mongo_url"],
     redis_url=URLS["redis_url"],
     definitions=Definitions([order]),
-    guessable=[],
-    keyless=True,
+    keys=[],
     client_key_known=None,
     data=DataFacts(path=".saga", writable=True, free_bytes=1 << 40, service=None, service_alive=False, port_free=True),
     versions={"python": "3.11"},
@@ -115,7 +114,7 @@ def of_sagas(max_active: int = 100, **facts: Any) -> list[Check]:
 
 def of_here(served: ServiceFacts = SERVICE, /, **facts: Any) -> list[Check]:
     """The checks of an environment of which this is different."""
-    return judge_here(replace(HERE, **facts), served)
+    return judge_here(replace(HERE, **facts), served, NOW)
 
 
 def of_data(served: ServiceFacts = SERVICE, /, **facts: Any) -> list[Check]:

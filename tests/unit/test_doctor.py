@@ -17,6 +17,7 @@ from cli.doctor.here import FOR_TESTS, OTHER_VARIABLES
 from cli.doctor.report import as_json, as_text, has_failed
 from cli.doctor.sagas import judge_skew
 from orchestrator.core.state import Status as SagaStatus
+from orchestrator.keys import api_key
 from orchestrator.metrics.census import Row
 from orchestrator.settings import Settings
 from orchestrator.store import InFlight
@@ -38,6 +39,8 @@ from support.diagnoses import (
     wrong,
 )
 from support.source import python
+
+KEY = "1f0c9e6a51b24cd2"
 
 
 @pytest.mark.parametrize("judge", [of_mongo, of_redis, of_sagas, of_here])
@@ -147,8 +150,10 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
         (of_here(problems=["SAGA_HTTP_PORT: no", "SAGA_MAX_ACTIVE: no"]), "settings", "failed", "SAGA_MAX_ACTIVE"),
         (of_here(strange=["SAGA_STREM_PREFIX"]), "environment", "warning", "SAGA_STREM_PREFIX"),
         (of_here(definitions=Unknown("no module 'gift'")), "definitions", "failed", "no module 'gift'"),
-        (of_here(guessable=["shop"]), "api-keys", "failed", "shop"),
-        (of_here(keyless=False, client_key_known=False), "api-keys", "warning", "SAGA_API_KEY"),
+        (of_here(keys=[api_key("shop", "secret", ["read"])]), "api-keys", "failed", "shop"),
+        (of_here(keys=[api_key("shop", KEY, ["read"], NOW)]), "api-keys", "warning", "expired: shop"),
+        (of_here(keys=[api_key("shop", KEY, ["read"], NOW + timedelta(days=3))]), "api-keys", "warning", "14 days"),
+        (of_here(keys=[api_key("shop", KEY, ["read"])], client_key_known=False), "api-keys", "warning", "SAGA_API_KEY"),
         (of_data(writable=False), "data-directory", "failed", "can't write"),
         (of_data(free_bytes=1 << 20), "data-directory", "warning", "1 MiB"),
         (of_data(service={"url": "http://x", "pid": 7}), "data-directory", "warning", "was killed"),
