@@ -85,7 +85,7 @@ class SagaSpans:
     def _reply(self, each: Applied, replied: Replied, context: TraceContext) -> Finished:
         reply, given = replied.reply, parse(replied.reply.traceparent)
         ours = given is not None and given.trace_id == context.trace_id
-        parent = given if given is not None and ours else context.at(of_attempt(reply.command_id, reply.attempt or 1))
+        parent = given if given is not None and ours else _awaiting(each.before, reply.command_id, context)
         said = operation("process", self._replies, f"{reply.command_id}/reply/{reply.attempt or 1}", each.before.id)
         said["saga.outcome"] = reply.outcome.value
         links = (given,) if given is not None and not ours else ()
@@ -119,6 +119,12 @@ class SagaSpans:
             links=links,
             error="stuck" if stuck else None,
         )
+
+
+def _awaiting(state: SagaState, command_id: str, context: TraceContext) -> TraceContext:
+    """The parent of a reply that says nothing of its command's sending."""
+    pending = state.pending_for(command_id)
+    return context.at(of_saga(state.id) if pending is None else of_attempt(command_id, pending.attempt))
 
 
 def _sampled(state: SagaState) -> TraceContext | None:
