@@ -2,20 +2,45 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+import client
 from cli.failure import Exit, Failure
 from sagas.durations import seconds
+
+STATUSES = [*map(str, client.Status)]
+
+
+def _known_status(value: str | None) -> str | None:
+    if value is not None and value not in STATUSES:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(STATUSES)}.")
+    return value
+
 
 Url = Annotated[
     str | None, typer.Option("--url", envvar="SAGA_URL", help="Where the service is; default: what .saga/ says.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Status = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help=f"Only in this status: {', '.join(STATUSES)}.",
+        callback=_known_status,
+        autocompletion=lambda: STATUSES,
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the saga's history and in the audit log.")]
+Revision = Annotated[
+    int | None, typer.Option("--if-revision", min=1, metavar="N", help="Only while the saga is at this revision.")
+]
+Timeout = Annotated[str, typer.Option("--timeout", help="Give up after this long.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Directory = Annotated[Path, typer.Option("--dir", envvar="SAGA_DATA_DIR", help="The data directory.", file_okay=False)]
 
 
@@ -55,13 +80,6 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Failure('--data must be a JSON object, like \'{"customer_id": "alice"}\'.', Exit.USAGE)
     return found
-
-
-def choice(value: str | None, allowed: Sequence[str], option: str) -> str | None:
-    """The value, if it is one of those allowed."""
-    if value is not None and value not in allowed:
-        raise Failure(f"{option}: {value!r} is none of {', '.join(allowed)}.", Exit.USAGE)
-    return value
 
 
 def _text(text: str) -> str:

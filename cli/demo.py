@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
@@ -15,7 +14,6 @@ from adapters.mongo import Mongo
 from adapters.process import run
 from adapters.servers import Servers
 from adapters.servers.process import free_port
-from cli.client import SagaClient
 from cli.databases import Databases
 from cli.expected import explaining
 from cli.failure import Failure
@@ -24,10 +22,10 @@ from cli.render import saga_tree
 from cli.seeding import seed_what_is_missing
 from cli.terminal import note, show
 from cli.totals import Totals, read_totals
+from client import SyncSagaClient
 from orchestrator.logs import configure
 from participants.app import SHIPPED
-
-Json = dict[str, Any]
+from sagas.order import PlacedItem, PlaceOrder, order
 
 _WAIT_S = 20.0
 
@@ -42,8 +40,8 @@ class _Order:
     ends: str
 
     @property
-    def data(self) -> Json:
-        return {"customer_id": self.customer, "items": [{"product_id": self.product, "quantity": 1}]}
+    def input(self) -> PlaceOrder:
+        return PlaceOrder(customer_id=self.customer, items=[PlacedItem(product_id=self.product, quantity=1)])
 
 
 _ORDERS = (
@@ -95,13 +93,13 @@ async def _demo(where: Databases) -> bool:
 def _place_orders(url: str) -> bool:
     """Place each order over HTTP and show its saga; whether all have ended as they must."""
     right = True
-    with SagaClient(url) as client:
-        for order in _ORDERS:
-            saga = client.start("order", order.data, wait_s=_WAIT_S)
-            show(Text(f"\n{order.title}", "bold"))
+    with SyncSagaClient(url) as client:
+        for one in _ORDERS:
+            saga = client.start(order, one.input, wait_s=_WAIT_S)
+            show(Text(f"\n{one.title}", "bold"))
             show(saga_tree(saga))
-            if saga["status"] != order.ends:
-                note(f"It should have ended as {order.ends}.")
+            if saga.status != one.ends:
+                note(f"It should have ended as {one.ends}.")
                 right = False
     return right
 

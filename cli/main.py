@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from cli import definition_commands, key, letters
 from cli.arguments import examples
 from cli.commands import Commands
-from cli.saga_commands import ls, show_one, start
+from cli.operate import abort, cancel, retry, skip
+from cli.saga_commands import ls, show_one, start, wait
 from cli.service_commands import demo, participant, seed, serve, servers, up
 from cli.tool_commands import doctor
+from cli.watch import watch
 
 app = typer.Typer(
     cls=Commands,
@@ -52,7 +55,36 @@ app.command(
     ),
 )(start)
 app.command("ls", epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"))(ls)
-app.command("show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --json"))(show_one)
+app.command(
+    "show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --history", "saga show ID --json")
+)(show_one)
+app.command("wait", epilog=examples("saga wait ID", "saga wait ID --timeout 30s --json"))(wait)
+app.command(
+    "watch", epilog=examples("saga watch", "saga watch --saga order --status stuck", "saga watch --json | jq .events")
+)(watch)
+app.command(
+    "cancel",
+    epilog=examples(
+        "saga cancel ID --reason 'the customer called' --wait 30s",
+        "saga cancel ID --reason 'out of season' --if-revision 4",
+        "saga cancel --saga order --status running --reason 'recall' --yes",
+    ),
+)(cancel)
+app.command(
+    "retry",
+    epilog=examples(
+        "saga retry ID --reason 'payment works again' --wait 30s",
+        "saga retry --status stuck --saga order --reason 'payment works again'",
+    ),
+)(retry)
+app.command(
+    "skip",
+    epilog=examples(
+        "saga skip ID --reason 'confirmed by phone' --data '{\"order_id\": \"o-17\"}'",
+        "saga skip ID --reason 'refunded by hand'",
+    ),
+)(skip)
+app.command("abort", epilog=examples("saga abort ID --reason 'will not be delivered any more' --wait 30s"))(abort)
 app.command(
     "seed",
     epilog=examples(
@@ -67,6 +99,44 @@ app.command("serve", epilog=examples('eval "$(saga servers --detach)"', "saga se
 app.command("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(
     participant
 )
+
+
+def group(name: str, says: str, *lines: str) -> typer.Typer:
+    """A command with commands of its own."""
+    made = typer.Typer(no_args_is_help=True, help=says, epilog=examples(*lines))
+    app.add_typer(made, name=name)
+    return made
+
+
+dead_letters = group(
+    "dead-letters", "Messages that could not be handled.", "saga dead-letters ls", "saga dead-letters redrive --all"
+)
+dead_letters.command("ls", epilog=examples("saga dead-letters ls", "saga dead-letters ls --limit 1000 --json"))(
+    letters.ls
+)
+dead_letters.command("show", epilog=examples("saga dead-letters show ID"))(letters.show_one)
+dead_letters.command(
+    "redrive",
+    epilog=examples("saga dead-letters redrive ID", "saga dead-letters redrive --all --stream saga.replies --yes"),
+)(letters.redrive)
+dead_letters.command("delete", epilog=examples("saga dead-letters delete ID", "saga dead-letters delete --all --yes"))(
+    letters.delete
+)
+
+definitions = group("definitions", "The sagas that the service knows.", "saga definitions ls")
+definitions.command("ls", epilog=examples("saga definitions ls"))(definition_commands.ls)
+definitions.command(
+    "show", epilog=examples("saga definitions show order", "saga definitions show order --mermaid > order.mmd")
+)(definition_commands.show_one)
+
+keys = group("key", "API keys.", "saga key new web-shop --scopes read,start")
+keys.command(
+    "new",
+    epilog=examples(
+        "saga key new web-shop --scopes read,start",
+        "saga key new ops --scopes read,operate --expires 90d --file keys.txt",
+    ),
+)(key.new)
 
 
 def main() -> None:

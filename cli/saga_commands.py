@@ -1,34 +1,39 @@
-"""`saga start`, `saga ls`, `saga show`: clients of the service's HTTP API."""
+"""`saga start`, `ls`, `show`, `wait`: look at sagas, and start them."""
 
-import os
-import sys
-import time
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.live import Live
 
-from cli.arguments import AsJson, Url, choice, duration_s, json_object, moment
-from cli.client import KEY_VARIABLE, SagaClient
-from cli.data_directory import service_url
-from cli.failure import Exit
-from cli.render import marked, saga_table, saga_tree
-from cli.terminal import note, show, show_json, stdout_console
+from cli import completion
+from cli.advice import next_commands
+from cli.arguments import AsJson, Status, Timeout, Url, duration_s, json_object, moment
+from cli.failure import Exit, Failure
+from cli.follow import follow
+from cli.render import history_table, saga_table, saga_tree
+from cli.service import connected
+from cli.terminal import note, show, show_json
+from client import NotEnded, SagaError, SagaInstance, SyncSagaClient
+from client import Status as SagaStatus
 
-Json = dict[str, Any]
+_TAIL = 10  #: transitions shown of a stuck saga's history
 
-STATUSES = ("running", "compensating", "completed", "compensated", "stuck")
-_ENDED = ("completed", "compensated")
-_POLL_S = 0.2
-_FIRST_WAIT_S = 20.0  #: how long the service itself is asked to wait; beyond that, we ask again and again
-
-SagaId = Annotated[str, typer.Argument(metavar="ID", help="The saga's id.")]
+SagaId = Annotated[
+    str, typer.Argument(metavar="ID", help="The saga's id.", autocompletion=completion.saga_ids, show_default=False)
+]
+SagaName = Annotated[
+    str | None, typer.Option("--saga", help="Only sagas of this definition.", autocompletion=completion.saga_names)
+]
 
 
 def start(
-    saga: Annotated[str, typer.Argument(metavar="SAGA", help="The definition's name, such as `order`.")],
+    saga: Annotated[
+        str,
+        typer.Argument(
+            metavar="SAGA", help="The definition's name, such as `order`.", autocompletion=completion.saga_names
+        ),
+    ],
     data: Annotated[str, typer.Option(help="The input: JSON, @FILE, or - for standard input.")],
     saga_id: Annotated[str | None, typer.Option("--id", help="The new saga's id; default: one is made.")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key starts the saga only once.")] = None,
@@ -42,37 +47,35 @@ def start(
     """
     wait_s = duration_s(wait, "--wait") if wait else None
     given = json_object(data)
-    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
-        found = client.start(saga, given, saga_id=saga_id, key=key, wait_s=min(wait_s or 0, _FIRST_WAIT_S))
-        if wait_s is not None and exit_code(found) is Exit.TIMEOUT:
-            *_, found = changes(client, found["id"], wait_s - _FIRST_WAIT_S)
-    if as_json:
-        show_json(found)
-    elif wait_s is None:
-        print(found["id"])
-    else:
-        show(saga_tree(found))
+    if saga_id is not None and key is not None:
+        raise Failure("--id and --key say the same thing twice: give one of them.", Exit.USAGE)
+    with connected(url) as client:
+        found = client.start(saga, given, id=saga_id, key=key, wait_s=wait_s or 0.0)
+        if wait_s is None and not as_json:
+            print(found.id)
+            return
+        _show(client, found, as_json)
     if wait_s is not None:
         raise typer.Exit(exit_code(found))
 
 
 def ls(
-    saga: Annotated[str | None, typer.Option(help="Only sagas of this definition.")] = None,
-    status: Annotated[str | None, typer.Option(help=f"Only in this status: {', '.join(STATUSES)}.")] = None,
+    saga: SagaName = None,
+    status: Status = None,
     since: Annotated[
         str | None, typer.Option(help="Only begun since: 1h, 2d, or a time like 2030-01-31T12:00Z.")
     ] = None,
+    prefix: Annotated[str | None, typer.Option("--id", help="Only ids that begin with this.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most that many.")] = 20,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """List sagas, newest first."""
-    choice(status, STATUSES, "--status")
     begun = moment(since) if since else None
-    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
-        found = client.find(saga=saga, status=status, since=begun, limit=limit)
+    with connected(url) as client:
+        found = list(client.find(saga=saga, status=status, since=begun, q=prefix, limit=limit))
     if as_json:
-        show_json(found)
+        show_json([one.to_json() for one in found])
     elif found:
         show(saga_table(found, datetime.now(UTC)))
     else:
@@ -81,74 +84,95 @@ def ls(
 
 def show_one(
     saga_id: SagaId,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing it until it ends or is stuck.")] = False,
-    timeout: Annotated[str, typer.Option(help="With --follow: give up after this long.")] = "1h",
+    following: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep showing it until it ends or is stuck.")
+    ] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show every transition that is still known.")] = False,
+    timeout: Timeout = "1h",
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show one saga as a tree of its steps.
+    """Show one saga as a tree of its steps; of one that is stuck also how it came to this, and what to type next.
 
     Exit code with --follow: 0 completed, 3 ended otherwise, 4 stuck, 6 not ended in time.
     """
     within_s = duration_s(timeout, "--timeout")
-    with SagaClient(service_url(url), os.environ.get(KEY_VARIABLE)) as client:
-        if not follow:
-            _show(client.get(saga_id), as_json)
-            return
-        last = _follow(changes(client, saga_id, within_s), as_json)
-    raise typer.Exit(exit_code(last))
+    if history and following:
+        raise Failure("--history and --follow don't go together: give one of them.", Exit.USAGE)
+    if following:
+        found = follow(url, saga_id, within_s, as_json)
+        with connected(url) as client:
+            _explain(client, found, as_json)
+        raise typer.Exit(exit_code(found))
+    with connected(url) as client:
+        if history:
+            _show_history(client, saga_id, as_json)
+        else:
+            _show(client, client.get(saga_id), as_json)
 
 
-def changes(client: SagaClient, saga_id: str, within_s: float) -> Iterator[Json]:
-    """The saga whenever its revision is another, until it ends, is stuck, or the time is over."""
-    end = time.monotonic() + within_s
-    revision: int | None = None
-    while True:
-        saga = client.get(saga_id)
-        if saga["revision"] != revision:
-            yield saga
-        revision = saga["revision"]
-        if exit_code(saga) is not Exit.TIMEOUT or time.monotonic() > end:
-            return
-        time.sleep(_POLL_S)
+def wait(
+    saga_id: SagaId,
+    timeout: Timeout = "1h",
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until a saga has ended or is stuck, then show it.
+
+    Exit code: 0 completed, 3 ended otherwise, 4 stuck, 6 not ended in time.
+    """
+    with connected(url) as client:
+        found = settled(client, saga_id, duration_s(timeout, "--timeout"))
+        _show(client, found, as_json)
+    raise typer.Exit(exit_code(found))
 
 
-def exit_code(saga: Json) -> Exit:
+def settled(client: SyncSagaClient, saga_id: str, within_s: float) -> SagaInstance:
+    """The saga when it has ended or is stuck, or as it is when the time is over."""
+    try:
+        return client.wait(saga_id, timeout_s=within_s)
+    except NotEnded as error:
+        return error.saga
+
+
+def exit_code(saga: SagaInstance) -> Exit:
     """What a script is told of a saga for which it has waited."""
-    status = saga["status"]
-    if status == "stuck":
-        return Exit.STUCK
-    if status not in _ENDED:
-        return Exit.TIMEOUT
-    return Exit.OK if status == "completed" else Exit.NOT_COMPLETED
+    match saga.status:
+        case SagaStatus.COMPLETED:
+            return Exit.OK
+        case SagaStatus.COMPENSATED:
+            return Exit.NOT_COMPLETED
+        case SagaStatus.STUCK:
+            return Exit.STUCK
+        case _:
+            return Exit.TIMEOUT
 
 
-def _follow(sagas: Iterator[Json], as_json: bool) -> Json:
-    """Show every change: on a terminal in place, else one line each."""
-    saga = next(sagas)
-    if as_json or not sys.stdout.isatty():
-        _line(saga, as_json)
-        for saga in sagas:
-            _line(saga, as_json)
-        if not as_json:
-            show(saga_tree(saga))
-        return saga
-    with Live(saga_tree(saga), console=stdout_console(), auto_refresh=False) as live:
-        for saga in sagas:
-            live.update(saga_tree(saga), refresh=True)
-    return saga
-
-
-def _line(saga: Json, as_json: bool) -> None:
+def _show(client: SyncSagaClient, saga: SagaInstance, as_json: bool) -> None:
     if as_json:
-        show_json(saga)
-        return
-    steps = [f"{step['name']} {step['status']}" for step in saga["steps"] if step["status"] != "pending"]
-    note(f"revision {saga['revision']}: {marked(saga['status']).plain}; {', '.join(steps)}")
-
-
-def _show(saga: Json, as_json: bool) -> None:
-    if as_json:
-        show_json(saga)
+        show_json(saga.to_json())
     else:
         show(saga_tree(saga))
+    _explain(client, saga, as_json)
+
+
+def _explain(client: SyncSagaClient, saga: SagaInstance, as_json: bool) -> None:
+    """What an operator needs of a saga that waits for one."""
+    if saga.status is not SagaStatus.STUCK or as_json:
+        return
+    with suppress(SagaError):  # What was asked for has been shown.
+        tail = client.history(saga.id).items[-_TAIL:]
+        commands = next_commands(client, saga)
+        show("")
+        show(history_table(tail))
+        note("\n".join(["\nNext, one of", *(f"  {command}" for command in commands)]))
+
+
+def _show_history(client: SyncSagaClient, saga_id: str, as_json: bool) -> None:
+    history = client.history(saga_id)
+    if as_json:
+        show_json(history.to_json())
+        return
+    show(history_table(history.items))
+    if history.truncated_before:
+        note(f"Revisions before {history.truncated_before} are not kept.")

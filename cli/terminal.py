@@ -24,10 +24,14 @@ def show_json(what: Any) -> None:
 
 def note(message: RenderableType) -> None:
     """Anything that is not the data asked for."""
-    stderr = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-    stderr.print(message)
+    stderr_console().print(message)
 
 
 def stdout_console() -> Console:
     """The console of this moment's stdout."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
+
+
+def stderr_console() -> Console:
+    """The console of this moment's stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)

@@ -11,7 +11,6 @@ import orchestrator.app
 from adapters.process import run
 from adapters.servers.process import free_port
 from adapters.tracing.configuration import tracing
-from cli.client import SagaClient
 from cli.data_directory import DataDirectory
 from cli.databases import Databases, databases
 from cli.expected import explaining
@@ -22,6 +21,7 @@ from cli.seeding import seed_what_is_missing
 from cli.stopping import Stopping
 from cli.supervisor import Supervisor
 from cli.terminal import note
+from client import SagaClient
 from orchestrator.logs import configure
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
@@ -30,6 +30,7 @@ from participants.participant import Participant
 _Participants = Mapping[str, Participant]  #: by what they were called on the command line
 
 _POLL_S = 0.1
+_ANSWERS_WITHIN_S = 5.0
 _COMES_UP_WITHIN_S = 60.0
 _PORT_FREED_WITHIN_S = 15.0  #: after a supervisor was killed its children still end in order
 
@@ -81,8 +82,8 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
 
 async def _announce_when_ready(url: str, where: Databases, supervisor: Supervisor) -> None:
     end = time.monotonic() + _COMES_UP_WITHIN_S
-    with SagaClient(url) as client:
-        while not (ready := await asyncio.to_thread(client.is_ready)) and time.monotonic() < end:  # noqa: ASYNC110
+    async with SagaClient(url, timeout_s=_ANSWERS_WITHIN_S) as client:
+        while not (ready := (await client.readiness()).ready) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
     supervisor.came_up()
     if ready:

@@ -3,6 +3,7 @@
 This is all that is written twice, because httpx is two.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from client.wire import Answer, Lost, Request, Retries
 TIMEOUT_S = 30.0
 
 #: What httpx raises before anything of the request was sent.
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
-_FAULTS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_FAULTS = (httpx.HTTPError, httpx.StreamError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +141,14 @@ class BlockingStream:
 
 
 def options(url: str, key: str | None) -> dict[str, Any]:
-    """What an httpx client of this service is made with. Nothing of it comes from the environment."""
+    """What an httpx client of this service is made with, and nothing of it from the environment; or `ValueError`."""
+    if not re.match(r"https?://[^/]", url):
+        raise ValueError(f"{url!r} is not a service's URL: write it like http://127.0.0.1:8700")
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    return {"base_url": url, "headers": headers, "trust_env": False}
+    try:
+        return {"base_url": httpx.URL(url), "headers": headers, "trust_env": False}
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is not a service's URL: {error}") from None
 
 
 def _answer(response: httpx.Response, body: bytes) -> Answer:
@@ -150,5 +156,4 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
 
 
 def _lost(error: Exception) -> Lost:
-    not_sent = isinstance(error, (*_NOT_SENT, httpx.InvalidURL))
-    return Lost(str(error) or type(error).__name__, arrived=not not_sent)
+    return Lost(str(error) or type(error).__name__, arrived=not isinstance(error, _NOT_SENT))

@@ -6,6 +6,7 @@ from client.wire import Answer, Lost, Request, Retries
 _COME_BACK = frozenset({429, 502, 503, 504})
 #: What the service says only before it has begun: then any request may be repeated.
 _NOT_BEGUN = b'"/problems/overloaded"'
+_TOO_MANY = 429  #: likewise
 
 
 def pause_before_next(
@@ -23,7 +24,8 @@ def pause_before_next(
 def _may_repeat(request: Request, found: Answer | Lost) -> bool:
     if isinstance(found, Lost):
         return request.repeatable or not found.arrived
-    return found.status in _COME_BACK and (request.repeatable or _NOT_BEGUN in found.body)
+    not_begun = found.status == _TOO_MANY or _NOT_BEGUN in found.body
+    return found.status in _COME_BACK and (request.repeatable or not_begun)
 
 
 def retry_after_s(answer: Answer) -> float | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from adapters.clock import Clock, SystemClock
 from adapters.facts import Unknown
-from cli.client import KEY_VARIABLE
 from cli.data_directory import DataDirectory, nearest
 from cli.doctor.check import Check, judged
 from cli.doctor.environment import judge_here
@@ -18,6 +17,7 @@ from cli.doctor.report import as_json, as_text, has_failed
 from cli.doctor.sagas import judge_sagas, judge_skew
 from cli.failure import Exit
 from cli.lookup import find_participant
+from cli.service import KEY_VARIABLE
 from cli.terminal import show, show_json
 from orchestrator.logs import configure
 from participants.app import SHIPPED

@@ -98,3 +98,10 @@ async def test_a_key_that_no_header_can_hold_is_refused(client: Either, network:
     with pytest.raises(InvalidRequest, match="visible ASCII"):
         await client.ask("start", "order", {}, key=key)
     assert network.requests == []
+
+
+@pytest.mark.parametrize("url", ["", "saga:8700", "ftp://saga", "http://", "http://saga:port", "http://[::1"])
+def test_what_is_no_url_of_a_service_is_refused_at_once(url: str) -> None:
+    for kind in (SagaClient, SyncSagaClient):
+        with pytest.raises(ValueError, match="is not a service's URL"):
+            kind(url)

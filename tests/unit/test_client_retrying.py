@@ -38,6 +38,7 @@ UNAVAILABLE = answer(503, body=b'{"type":"/problems/unavailable"}')
         (CANCEL, Lost("broke off"), 1, None),  # It may have been done.
         (CANCEL, Lost("refused", arrived=False), 1, 0.5),
         (CANCEL, UNAVAILABLE, 1, None),
+        (CANCEL, answer(429, "1"), 1, 1.0),
         (CANCEL, OVERLOADED, 1, 0.5),  # Said before anything is done.
     ],
 )
