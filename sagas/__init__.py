@@ -6,14 +6,18 @@ from sagas.definitions import Definitions, UnknownSaga
 from sagas.errors import CannotBuild, CannotMerge, InvalidDefinition, StepFault
 from sagas.nodes import Node, pivot, step, undo
 from sagas.retry import Retry
+from sagas.starting_event import CannotStart, Event, EventData
 from sagas.storable import NotStorable, check_storable
 
 __all__ = [
     "CannotBuild",
     "CannotMerge",
+    "CannotStart",
     "Command",
     "Definitions",
     "Endpoint",
+    "Event",
+    "EventData",
     "InvalidDefinition",
     "Node",
     "NotStorable",

@@ -19,6 +19,7 @@ from sagas.field_checks import field_problems
 from sagas.nodes import Node, Omitted, PivotNode, StepNode, UndoNode
 from sagas.retry import Retry
 from sagas.schemas import same_messages, schema
+from sagas.starting_event import Event
 
 MAX_STEPS = 100
 MAX_STEP_TIMEOUT_S = 7 * 86_400.0
@@ -33,6 +34,7 @@ def check(
     data_model: type[BaseModel],
     nodes: Sequence[Node[Any]],
     timeout: Duration | None,
+    starts_on: object = None,
 ) -> None:
     """Raise `InvalidDefinition` with every problem found."""
     check_name(name, f"Saga {name!r}")
@@ -44,6 +46,8 @@ def check(
     ]
     steps = [node for node in nodes if isinstance(node, StepNode)]
     problems += _list_problems(name, nodes, steps)
+    if not isinstance(starts_on, Event | None):
+        problems.append(f"{name}: starts_on={starts_on!r} must be Event(...)")
     for step in steps:
         problems += _step_problems(f"{name}/{step.name}", step)
     problems += _message_problems(name, steps)

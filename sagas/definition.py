@@ -18,6 +18,7 @@ from sagas.export import mermaid, to_json
 from sagas.nodes import Node, StepNode, pivot, step, undo
 from sagas.retry import Retry
 from sagas.schemas import fingerprint
+from sagas.starting_event import Event
 from sagas.steps import Step, Undo, compiled, dump, parse
 from sagas.storable import check_storable
 
@@ -34,6 +35,7 @@ class Saga(Generic[InputT, DataT]):
     """A business transaction across participants: its steps, and what undoes them.
 
     `input` is what a client may send; `data` has those fields, and the ones that replies fill (default `None`).
+    `starts_on` is an event of another service that starts one; a saga under way does not depend on it.
     A `Saga[PlaceOrder, Order]` knows both types, so that a client can be typed by it.
     Raises `InvalidDefinition`, which lists every problem with saga, step and field.
     """
@@ -45,6 +47,7 @@ class Saga(Generic[InputT, DataT]):
     nodes: tuple[StepNode[Any], ...]  #: the steps as they were written, without the pivot
     steps: tuple[Step, ...]
     pivot: int  #: the step whose success passes the point of no return; -1 where it is passed from the start
+    starts_on: Event | None
     timeout_s: float | None  #: the saga's own deadline, from its start to the pivot
     fingerprint: str  #: differs when a saga in flight could not go on with this definition
 
@@ -57,14 +60,16 @@ class Saga(Generic[InputT, DataT]):
         data: type[DataT],
         steps: Sequence[Node[DataT]],
         timeout: Duration | None = None,
+        starts_on: Event | None = None,
     ) -> None:
-        check(name, version, input, data, steps, timeout)
+        check(name, version, input, data, steps, timeout, starts_on)
         nodes = tuple(node for node in steps if isinstance(node, StepNode))
         made = tuple(compiled(name, data, node) for node in nodes)
         pivot = pivot_index(steps)
         # Past the frozen dataclass's guard; nothing else ever writes.
         vars(self).update(name=name, version=version, input=input, data=data, nodes=nodes, steps=made, pivot=pivot)
         vars(self).update(
+            starts_on=starts_on,
             timeout_s=None if timeout is None else seconds(timeout),
             fingerprint=fingerprint(name, input, data, made, pivot),
         )

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 
 from sagas.checks import endpoints
@@ -23,7 +23,7 @@ class Definitions:
         """Raises `InvalidDefinition` if two sagas share name and version, or different messages share a type."""
         self._sagas: dict[str, dict[int, Saga]] = {}
         problems = [problem for saga in dict.fromkeys(sagas) if (problem := self._add(saga))]
-        if problems := [*problems, *_message_problems(self)]:
+        if problems := [*problems, *_message_problems(self), *_start_problems(self.starting_on)]:
             raise InvalidDefinition(problems)
 
     @classmethod
@@ -49,6 +49,15 @@ class Definitions:
     def names(self) -> tuple[str, ...]:
         """The known names, sorted."""
         return tuple(sorted(self._sagas))
+
+    @property
+    def starting_on(self) -> Mapping[str, Sequence[Saga]]:
+        """By stream: the sagas that an event there starts, as their newest versions say."""
+        found: dict[str, list[Saga]] = {}
+        for saga in map(self.latest, self.names):
+            if saga.starts_on is not None:
+                found.setdefault(saga.starts_on.stream, []).append(saga)
+        return found
 
     def __iter__(self) -> Iterator[Saga]:
         """Every version of every saga, by name and version."""
@@ -96,3 +105,10 @@ def _message_problems(sagas: Iterable[Saga]) -> Iterator[str]:
                     f"{other.name} version {other.version} and {saga.name} version {saga.version} mean different "
                     f"messages by {endpoint.type}; give one endpoint another name="
                 )
+
+
+def _start_problems(starting_on: Mapping[str, Sequence[Saga]]) -> Iterator[str]:
+    for stream, sagas in starting_on.items():
+        if len({saga.starts_on.start for saga in sagas if saga.starts_on is not None}) > 1:
+            names = " and ".join(saga.name for saga in sagas)
+            yield f"{names} start on the stream {stream!r}, which is read once: give their events the same start="

@@ -22,8 +22,8 @@ def to_json(saga: "Saga") -> JsonObject:
     """The definition as JSON.
 
     `name`, `version`, `fingerprint`, `timeout_s`; `pivot` (the name of the last step before the point of no return, or
-    null); `input`, `data` (JSON schemas); `steps`, each with `name`, `kind` (`compensatable`, `pivot`, `retriable`),
-    `action`, `undo` (or null) and `merges`.
+    null); `starts_on` (`type`, `stream`, `start`, or null); `input`, `data` (JSON schemas); `steps`, each with `name`,
+    `kind` (`compensatable`, `pivot`, `retriable`), `action`, `undo` (or null) and `merges`.
 
     An action or undo has `participant`, `type`, `command`, `reply` (JSON schemas), `timeout_s`, `retry`, and `fills`:
     command field → `input`, `default` or the step whose reply fills it; null where a function makes the command.
@@ -35,6 +35,7 @@ def to_json(saga: "Saga") -> JsonObject:
         "fingerprint": saga.fingerprint,
         "timeout_s": saga.timeout_s,
         "pivot": saga.steps[saga.pivot].name if saga.pivot >= 0 else None,
+        "starts_on": None if saga.starts_on is None else saga.starts_on.to_json(),
         "input": schema(saga.input),
         "data": schema(saga.data),
         "steps": _steps(saga),
@@ -92,7 +93,7 @@ def _command(endpoint: AnyEndpoint, timeout_s: float, retry: Retry, fills: Mappi
 
 def mermaid(saga: "Saga") -> str:
     """A flowchart: the actions in order, the pivot, and (dotted) the way back through the compensations."""
-    lines = ["flowchart LR", "    start([start])"]
+    lines = ["flowchart LR", f"    start([{_begins(saga)}])"]
     before = "start"
     if saga.pivot < 0:
         lines.append(f"    {before} --> pivot{{{{pivot}}}}")
@@ -105,6 +106,16 @@ def mermaid(saga: "Saga") -> str:
             before = "pivot"
     lines.append(f"    {before} --> completed([completed])")
     return "\n".join([*lines, *_way_back(saga)]) + "\n"
+
+
+def _begins(saga: "Saga") -> str:
+    event = saga.starts_on
+    return "start" if event is None else f'"{_text(event.type)}<br/>{_text(event.stream)}"'
+
+
+def _text(name: str) -> str:
+    """In Mermaid `#` begins an entity."""
+    return name.replace("#", "#35;")
 
 
 def _way_back(saga: "Saga") -> list[str]:

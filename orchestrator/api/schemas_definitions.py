@@ -43,6 +43,14 @@ class StepShown(Shown):
     merges: list[str] | None = Field(description="The data fields that the reply fills; null: a function says it.")
 
 
+class EventShown(Shown):
+    """The event of another service that starts the saga."""
+
+    type: str
+    stream: str
+    start: Literal["$", "beginning"] = Field(description="Where reading the stream began the first time.")
+
+
 class Definition(Shown):
     """A definition."""
 
@@ -52,6 +60,7 @@ class Definition(Shown):
     fingerprint: str
     timeout_s: float | None
     pivot: str | None = Field(description="The last step before the point of no return.")
+    starts_on: EventShown | None = Field(description="The event that starts one; null: none does.")
     input: JsonSchema
     data: JsonSchema
     steps: list[StepShown]

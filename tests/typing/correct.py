@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, assert_type
 
 from client import SagaClient, SagaInstance, SyncSagaClient
-from sagas import Command, Endpoint, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
+from sagas import Command, Endpoint, Event, EventData, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
 
 
 class Reserve(Command):
@@ -52,6 +52,7 @@ correct = Saga(
     input=Place,
     data=Data,
     timeout="10m",
+    starts_on=Event("ORDER_CREATED", stream="orders", key=lambda data: data["orderId"]),
     steps=[
         step("by-name", RESERVE, undo=undo(RELEASE)),
         step("nothing-to-undo", RELEASE, undo=None),
@@ -92,3 +93,11 @@ def starting_and_blocking(client: SyncSagaClient) -> None:
     assert_type(client.get("one"), SagaInstance[dict[str, Any]])
     for found in client.find(saga=correct, limit=3):
         assert_type(found, SagaInstance[Data])
+
+
+def number(data: EventData) -> int:
+    """A named function instead of a lambda."""
+    return int(data["number"])
+
+
+Event("ORDER_CREATED", stream="orders", key=number, input=lambda data: {"product": data["sku"]}, start="beginning")

@@ -5,7 +5,7 @@ silently stops looking.
 """
 
 from client import SagaClient, SyncSagaClient
-from sagas import Command, Endpoint, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
+from sagas import Command, Endpoint, Event, Reply, Retry, Saga, SagaData, SagaInput, pivot, step, undo
 
 
 class Reserve(Command):
@@ -42,6 +42,11 @@ RELEASE = Endpoint("stock", Release, Released)
 
 SWAPPED = Endpoint("stock", Reserved, Reserve)  # mistake: command and reply
 UNNAMED = Endpoint(Reserve, Reserve, Reserved)  # mistake: no participant
+
+Event("ORDER_CREATED", stream="orders", key="id")  # mistake: not a function
+Event("ORDER_CREATED", stream="orders", key=lambda data: None)  # mistake: no key
+Event("ORDER_CREATED", stream="orders", key=lambda data: data["id"], start="0")  # mistake: neither "$" nor "beginning"
+Event("ORDER_CREATED", "orders", key=lambda data: data["id"])  # mistake: stream= is left out
 
 ELSEWHERE = Saga(
     "elsewhere",
