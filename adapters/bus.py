@@ -59,9 +59,37 @@ Verdict = Ack | Leave | Dead
 Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict]]]
 
 
+class Places(Protocol):
+    """Remembers how far streams of others have been settled, where losing Redis doesn't lose it too.
+
+    Both raise `Unavailable`.
+    """
+
+    async def begin(self, stream: str, entry_id: str) -> str:
+        """Remember the id for the stream unless one is remembered; the one that is remembered now."""
+        ...
+
+    async def advance(self, stream: str, entry_id: str) -> None:
+        """Everything up to the id is settled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What a subscription needs on a stream that others own: it is never trimmed, and its past is not ours.
+
+    The group is made where reading begins the first time; one that was lost goes on behind what was settled, maybe with
+    some of that again, and on a stream that was wiped too at its beginning.
+    """
+
+    beginning: bool  #: the first time read what is on the stream already, too
+    places: Places
+    room: Callable[[], int]  #: how many entries may be read now; the others wait on their stream
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who reads a stream. `group` is created at id 0, before anything is published."""
+    """Who reads a stream. `group` is created at id 0, before anything is published, unless the stream is foreign."""
 
     stream: str
     group: str
@@ -69,6 +97,7 @@ class Subscription:
     on_healed: Callable[[str], Awaitable[None]] | None = (
         None  #: called with the stream when a lost group was made again
     )
+    foreign: Foreign | None = None
 
 
 #: Called with what is about to be published; what it returns gets the results. Neither may raise.

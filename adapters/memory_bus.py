@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.memory_foreign import delivered_at, settled_until
 from adapters.streams.names import Streams
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
 
@@ -52,6 +53,15 @@ class MemoryServer:
         self.streams.clear()
         self.groups.clear()
         self.wake()
+
+    def destroy_group(self, stream: str, group: str) -> None:
+        """Lose one group with all that it had pending, as XGROUP DESTROY does."""
+        self.groups.pop((stream, group), None)
+        self.wake()
+
+    def ids(self, stream: str) -> Sequence[str]:
+        """The ids of what is on a stream, oldest first."""
+        return [delivery.entry_id for delivery, _ in self.streams.get(stream, ())]
 
     def add(self, entry: Entry) -> Unavailable | None:
         """Append an entry."""
@@ -188,7 +198,7 @@ class MemoryBus:
     async def _wait(self) -> None:
         """Until something changed, or what was left is due again."""
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._changed.wait())]
-        if self.server.down or any(group.pending for group in self.server.groups.values()):
+        if self.server.down or any(group.pending for group in self.server.groups.values()) or self._has_foreign:
             waits.append(asyncio.ensure_future(self._clock.sleep(self._retry_s)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -204,22 +214,33 @@ class MemoryBus:
         return moved
 
     async def _deliver_fresh(self, subscription: Subscription, group: _Group) -> bool:
-        fresh = self.server.streams.get(subscription.stream, [])[group.delivered :][: self._max_records]
+        room = self._max_records if subscription.foreign is None else max(0, subscription.foreign.room())
+        fresh = self.server.streams.get(subscription.stream, [])[group.delivered :][: min(room, self._max_records)]
         group.delivered += len(fresh)
         batch = [_Pending(delivery, self) for delivery, _ in fresh]
         group.pending.update((pending.delivery.entry_id, pending) for pending in batch)
         if batch:
             await self._together(subscription, group, batch)
+            await self._remember(subscription, group)
         return bool(batch)
 
     async def _group(self, subscription: Subscription) -> _Group:
         key = (subscription.stream, subscription.group)
+        if subscription.foreign is not None and key not in self.server.groups:
+            delivered = await delivered_at(subscription.foreign, subscription.stream, self.server.ids(key[0]))
+            self.server.groups.setdefault(key, _Group(delivered))
         group = self.server.groups.setdefault(key, _Group())
         lost = self._known_groups.get(key, group) is not group
         self._known_groups[key] = group
         if lost and subscription.on_healed is not None:
             await subscription.on_healed(subscription.stream)
         return group
+
+    async def _remember(self, subscription: Subscription, group: _Group) -> None:
+        """How far everything is settled, on a stream of others."""
+        ids = self.server.ids(subscription.stream)[: group.delivered]
+        if subscription.foreign is not None and ids:
+            await subscription.foreign.places.advance(subscription.stream, settled_until(ids, group.pending))
 
     async def _together(self, subscription: Subscription, group: _Group, batch: Sequence[_Pending]) -> None:
         deliveries = [pending.delivery for pending in batch]
@@ -266,6 +287,11 @@ class MemoryBus:
         if self._on_dead is not None:
             await self._on_dead(delivery, reason)
         return dead_letters(delivery, reason, self._clock.now(), self.streams)
+
+    @property
+    def _has_foreign(self) -> bool:
+        """Whether entries may wait for room, which nobody tells us of."""
+        return any(subscription.foreign is not None for subscription in self._subscriptions)
 
     def _delivered_until(self, stream: str, name: str) -> datetime | None:
         entries = self.server.streams.get(stream, [])

@@ -28,8 +28,17 @@ class Admission:
 
     def admit(self, count: int) -> None:
         """Let that many in; raises `Overloaded`."""
-        if self._sampled + self._admitted + count > self._limit:
+        if count > self.room:
             raise Overloaded(f"about {self._sampled + self._admitted} sagas are in flight", RETRY_AFTER_S)
+        self._admitted += count
+
+    @property
+    def room(self) -> int:
+        """How many more there is room for; at least 0."""
+        return max(0, self._limit - self._sampled - self._admitted)
+
+    def count(self, count: int) -> None:
+        """That many come in, admitted or not."""
         self._admitted += count
 
     async def run(self) -> None:

@@ -13,17 +13,15 @@ import structlog
 import uuid_utils
 from fastapi import FastAPI
 
-from adapters.bus import Subscription
 from adapters.clock import Clock, SystemClock
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
 from adapters.process import run, stopping_on_signals
-from adapters.streams.names import ORCHESTRATOR_GROUP
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from adapters.tracing.configuration import tracing
 from adapters.tracing.port import Tracer, Untraced
-from orchestrator import dead_commands, logs
+from orchestrator import logs, start_events
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
@@ -40,11 +38,13 @@ from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.metrics.sampler import Sampler, Sources, watched
 from orchestrator.observer import Observer, Observers
-from orchestrator.replies import ReplyHandler
+from orchestrator.places import MongoPlaces
+from orchestrator.redriving import Redriver
 from orchestrator.serving import HttpServer, serve_until
 from orchestrator.settings import InvalidSettings, Settings
 from orchestrator.starting import Starter
 from orchestrator.store import MongoSagaStore
+from orchestrator.subscriptions import subscribe
 from orchestrator.sweeper import Sweeper
 from orchestrator.tracing import SagaSpans
 from sagas import Definitions
@@ -122,10 +122,12 @@ class Orchestrator:
             every_s=settings.sweep_every_s,
             observer=self.recorder,
         )
-        self.bus.subscribe(
-            Subscription(self.bus.streams.replies, ORCHESTRATOR_GROUP, ReplyHandler(self.engine), self._send_again)
+        streams = self.bus.streams
+        places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
+        subscribe(self.bus, streams, self.engine, self._send_again, self.dead_letters)
+        started_by = start_events.subscribe(
+            self.bus, streams, self.engine.definitions, self.starter, self.admission, places
         )
-        dead_commands.subscribe(self.bus, self.bus.streams, self.engine.definitions, self.dead_letters)
         self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,
@@ -134,6 +136,7 @@ class Orchestrator:
             starter=self.starter,
             admission=self.admission,
             dead_letters=self.dead_letters,
+            redriver=Redriver(self.bus, streams, started_by),
             auditor=Auditor(self.audit, self.clock, _uuid7),
             new_id=_uuid7,
             keys=settings.key_ring,
@@ -194,6 +197,7 @@ class Orchestrator:
         await self.dead_letters.prepare()
         await self.audit.prepare()
         await check_in_flight(self.store, self.engine.definitions)
+        await self.admission.sample()  # Before events are read: how many depends on it.
         await self.bus.start()
         self._run(self.sweeper.run())
         self._run(self.admission.run())

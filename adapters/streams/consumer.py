@@ -19,7 +19,8 @@ from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
-from adapters.streams.publisher import WrongType
+from adapters.streams.ids import parse_id
+from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
 
@@ -149,19 +150,23 @@ class Consumer:
             owners += [delivery.entry_id] * len(caused)
             settled.append(delivery.entry_id)
         results = await self._shared.publisher.publish(entries) if entries else ()
-        failed: dict[str, Unavailable] = {}
-        for entry, owner, error in zip(entries, owners, results, strict=True):
-            # A dead command may well name no stream in `replyto`: that must not keep it from being buried.
-            hopeless = owner in buried and isinstance(error, WrongType) and not self._is_dead_stream(entry.stream)
-            if error is not None and not hopeless:
-                failed[owner] = error
+        failed = {
+            owner: error
+            for entry, owner, error in zip(entries, owners, results, strict=True)
+            if error is not None and not (owner in buried and self._is_hopeless(entry, error))
+        }
         settled = [entry_id for entry_id in settled if entry_id not in failed]
         await self._acknowledge(settled, counted=deliveries[0].redelivered)
         self._shared.counts.dead += len(buried.difference(failed))
         return failed
 
-    def _is_dead_stream(self, stream: str) -> bool:
-        return self._shared.streams.is_dead(stream)
+    def _is_hopeless(self, entry: Entry, error: Unavailable) -> bool:
+        """Whether a burial can do without this entry, which will never be taken."""
+        if not self._shared.streams.is_dead(entry.stream):
+            # A dead command may well name no stream in `replyto`: that must not keep it from being buried.
+            return isinstance(error, WrongType)
+        # Beside a stream of others we may write nothing; the copy that the application has must do then.
+        return self._subscription.foreign is not None and isinstance(error, WrongType | Forbidden)
 
     async def _acknowledge(self, ids: Sequence[str], *, counted: bool) -> None:
         if not ids:
@@ -222,9 +227,3 @@ class Consumer:
             entry_id=entry_id.decode(),
             fields={text(name): text(value) for name, value in fields.items()},
         )
-
-
-def parse_id(entry_id: str | bytes) -> tuple[int, int]:
-    """An entry id as numbers, so that ids compare in stream order."""
-    milliseconds, _, sequence = text(entry_id).partition("-")
-    return int(milliseconds), int(sequence or 0)

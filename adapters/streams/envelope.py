@@ -98,47 +98,47 @@ def encode_event(message: EventMessage) -> dict[str, str]:
 
 def decode_command(fields: Mapping[str, str], participant: str) -> CommandMessage:
     """Read a command; only `id`, `type` and `data` are required."""
-    command_id = _required(fields, "id")
+    command_id = required(fields, "id")
     first_time = _time(fields, "firsttime") or _time(fields, "time") or UNDATED
     return CommandMessage(
         id=command_id,
-        type=_required(fields, "type"),
+        type=required(fields, "type"),
         participant=participant,
-        saga_id=_optional(fields, "subject") or command_id.split("/", 1)[0],
-        data=_data(fields),
+        saga_id=optional(fields, "subject") or command_id.split("/", 1)[0],
+        data=json_data(fields),
         attempt=_attempt(fields) or 1,
         time=_time(fields, "time") or first_time,
         first_time=first_time,
         expiry_time=_time(fields, "expirytime") or UNDATED,
-        undoes=_optional(fields, "undoes"),
+        undoes=optional(fields, "undoes"),
         undoes_time=_time(fields, "undoestime"),
-        reply_to=_optional(fields, "replyto") or "",
-        traceparent=_optional(fields, "traceparent"),
+        reply_to=optional(fields, "replyto") or "",
+        traceparent=optional(fields, "traceparent"),
     )
 
 
 def decode_reply(fields: Mapping[str, str]) -> ReplyMessage:
     """Read a reply; only `causationid`, `outcome` and `data` are required."""
-    command_id = _required(fields, "causationid")
+    command_id = required(fields, "causationid")
     try:
-        outcome = Outcome(_required(fields, "outcome"))
+        outcome = Outcome(required(fields, "outcome"))
     except ValueError:
         raise Undecodable("field 'outcome' must be succeeded, rejected or failed") from None
     return ReplyMessage(
         command_id=command_id,
         outcome=outcome,
-        data=_data(fields),
+        data=json_data(fields),
         attempt=_attempt(fields),
-        type=_optional(fields, "type") or "",
-        source=_optional(fields, "source") or "",
+        type=optional(fields, "type") or "",
+        source=optional(fields, "source") or "",
         time=_time(fields, "time"),
-        traceparent=_optional(fields, "traceparent"),
+        traceparent=optional(fields, "traceparent"),
     )
 
 
 def failed_reply(fields: Mapping[str, str], reason: str) -> Entry | None:
     """The answer to a command that became a dead letter; `None` where its `id` or `replyto` cannot be read."""
-    command_id, reply_to = _readable(_optional, fields, "id"), _readable(_optional, fields, "replyto")
+    command_id, reply_to = _readable(optional, fields, "id"), _readable(optional, fields, "replyto")
     if command_id is None or reply_to is None:
         return None
     reply = ReplyMessage(
@@ -146,20 +146,22 @@ def failed_reply(fields: Mapping[str, str], reason: str) -> Entry | None:
         outcome=Outcome.FAILED,
         data={"code": "dead-letter", "detail": reason[:1_000]},
         attempt=_readable(_attempt, fields, "attempt") or 1,
-        type=f"{_readable(_optional, fields, 'type') or 'command'}.{Outcome.FAILED.value}"[-MAX_ID_CHARS:],
-        traceparent=_readable(_optional, fields, "traceparent"),
+        type=f"{_readable(optional, fields, 'type') or 'command'}.{Outcome.FAILED.value}"[-MAX_ID_CHARS:],
+        traceparent=_readable(optional, fields, "traceparent"),
     )
     return Entry(reply_to, encode_reply(reply))
 
 
-def _required(fields: Mapping[str, str], name: str) -> str:
-    value = _optional(fields, name)
+def required(fields: Mapping[str, str], name: str) -> str:
+    """The text of a field; raises `Undecodable` where it is missing or malformed."""
+    value = optional(fields, name)
     if value is None:
         raise Undecodable(f"field '{name}' is missing")
     return value
 
 
-def _optional(fields: Mapping[str, str], name: str) -> str | None:
+def optional(fields: Mapping[str, str], name: str) -> str | None:
+    """The text of a field, None without one; raises `Undecodable` where it is malformed."""
     value = fields.get(name)
     if not value:
         return None
@@ -216,7 +218,8 @@ def _data_text(data: Json) -> str:
     return text
 
 
-def _data(fields: Mapping[str, str]) -> dict[str, Any]:
+def json_data(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON object in `data`; raises `Undecodable`."""
     text = fields.get("data")
     if not text:
         raise Undecodable("field 'data' is missing")

@@ -28,6 +28,7 @@ from adapters.streams.settings import StreamSettings
 
 RawEntry: TypeAlias = tuple[bytes, dict[bytes, bytes]]  # id and fields as Redis sent them
 OnBatch: TypeAlias = Callable[[Sequence[RawEntry]], Awaitable[None]]
+Room: TypeAlias = Callable[[], Awaitable[int]]  # how many entries may be read now; a 0 has waited before it came
 
 
 class _ReadingClient(Redis):
@@ -39,9 +40,15 @@ class _ReadingClient(Redis):
     def __init__(self, client: Client) -> None:
         super().__init__(connection_pool=client.connection_pool)
         self.failures: dict[tuple[str, str], Exception] = {}  #: by stream and group: the last read's error
+        self.rooms: dict[tuple[str, str], Room] = {}  #: by stream and group: how much may be read, where that varies
 
     async def xreadgroup(self, groupname: str, consumername: str, streams: Any, **options: Any) -> Any:  # type: ignore[override]
         (stream,) = streams
+        if (room := self.rooms.get((stream, groupname))) is not None:
+            may_read = await room()
+            if may_read <= 0:
+                return []
+            options["count"] = min(options["count"], may_read)
         try:
             answer = await super().xreadgroup(groupname, consumername, streams, **options)
         except Exception as error:
@@ -89,12 +96,24 @@ class Broker(RedisBroker):
         """By stream and group: the error that the last read ended with, where it did."""
         return self._reading.failures
 
+    @property
+    def rooms(self) -> dict[tuple[str, str], Room]:
+        """By stream and group: what is asked before each read."""
+        return self._reading.rooms
+
 
 class Reader:
     """One batch subscriber that can be started again. It only reads: `on_batch` acknowledges and never raises."""
 
     def __init__(
-        self, broker: Broker, stream: str, group: str, consumer: str, on_batch: OnBatch, settings: StreamSettings
+        self,
+        broker: Broker,
+        stream: str,
+        group: str,
+        consumer: str,
+        on_batch: OnBatch,
+        settings: StreamSettings,
+        room: Room | None = None,
     ) -> None:
         self._subscriber: Any = broker.subscriber(
             stream=StreamSub(
@@ -112,6 +131,8 @@ class Reader:
         )
         self._subscriber(on_batch)
         self._failures, self._key = broker.failures, (stream, group)
+        if room is not None:
+            broker.rooms[self._key] = room
 
     @property
     def alive(self) -> bool:
@@ -130,11 +151,11 @@ class Reader:
         # "UNBLOCKED the stream key no longer exists" is what a read is told that was waiting at that moment.
         return "NOGROUP" in self.failure or "no longer exists" in self.failure
 
-    async def start(self) -> None:
+    async def start(self, place: str = "0") -> None:
         """Begin to read; the group must exist. Raises what Redis answers."""
-        # FastStream makes a missing group at "$" and would skip what is on the stream. With last_id "0" it makes it
-        # at 0, and read_id ">" keeps it from reading its own pending entries over and over (its issue 2694).
-        self._subscriber.last_id, self._subscriber.read_id = "0", ">"
+        # FastStream makes a missing group at "$" and would skip what is on the stream. With `last_id` it makes it
+        # there, and read_id ">" keeps it from reading its own pending entries over and over (its issue 2694).
+        self._subscriber.last_id, self._subscriber.read_id = place, ">"
         self._failures.pop(self._key, None)
         await self._subscriber.start()
 

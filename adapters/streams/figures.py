@@ -33,8 +33,13 @@ class StreamFigures:
     groups: Sequence[GroupFigures]
 
 
-async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Sequence[StreamFigures]:
-    """The figures of the streams, in two round trips. Raises `Unavailable`."""
+async def figures(
+    client: Client, streams: Streams, names: Sequence[str], foreign: Mapping[str, str]
+) -> Sequence[StreamFigures]:
+    """The figures of the streams, in two round trips. Raises `Unavailable`.
+
+    `foreign` are streams of others, with our group there: who else reads them is not shown.
+    """
     pipeline = client.pipeline(transaction=False)
     for name in names:
         pipeline.xlen(name)
@@ -42,14 +47,15 @@ async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Seq
         pipeline.xinfo_groups(name)
     answers = await _execute(pipeline)
     lengths, dead, rows = answers[::3], answers[1::3], answers[2::3]
+    own = {name: foreign.get(name) or streams.own_group(name) for name in names}
     shown = {
-        name: _own_first(of_stream or (), streams.own_group(name))[:MAX_GROUPS]
+        name: _own_first(
+            [row for row in of_stream or () if name not in foreign or text(row["name"]) == own[name]], own[name]
+        )[:MAX_GROUPS]
         for name, of_stream in zip(names, rows, strict=True)
     }
     idle = await _oldest_pending(client, shown)
-    groups = {
-        name: _groups(streams.own_group(name), of_stream, idle.get(name, {})) for name, of_stream in shown.items()
-    }
+    groups = {name: _groups(own[name], of_stream, idle.get(name, {})) for name, of_stream in shown.items()}
     return [
         StreamFigures(name, length or 0, letters or 0, groups[name])
         for name, length, letters in zip(names, lengths, dead, strict=True)

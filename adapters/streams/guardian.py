@@ -18,8 +18,10 @@ from adapters.bus import Subscription
 from adapters.errors import Unavailable
 from adapters.streams import housekeeping
 from adapters.streams.connection import translating, wait
-from adapters.streams.consumer import Consumer, parse_id
+from adapters.streams.consumer import Consumer
 from adapters.streams.faststream_private import Broker, Reader
+from adapters.streams.foreign import ForeignStream
+from adapters.streams.ids import parse_id
 from adapters.streams.publisher import create_group
 from adapters.streams.shared import Shared
 from adapters.streams.takeover import Takeover
@@ -33,9 +35,18 @@ class Guardian:
     def __init__(self, shared: Shared, subscription: Subscription, broker: Broker) -> None:
         self._shared = shared
         self._subscription = subscription
-        self._stream, self._group = subscription.stream, subscription.group
+        self.stream, self.group = subscription.stream, subscription.group
+        self.foreign = ForeignStream.of(shared, subscription)
         self._consumer = Consumer(shared, subscription, shared.backoff())
-        self._reader = Reader(broker, self._stream, self._group, shared.consumer, self._consumer.batch, shared.settings)
+        self._reader = Reader(
+            broker,
+            self.stream,
+            self.group,
+            shared.consumer,
+            self._consumer.batch,
+            shared.settings,
+            None if self.foreign is None else self.foreign.room,
+        )
         self._takeover = Takeover(shared, subscription, self._consumer)
         self._tasks: list[asyncio.Task[None]] = []
         self._had_group = False
@@ -70,7 +81,7 @@ class Guardian:
         """What is wrong with this subscription, in words."""
         if self._reader.alive and not self._doubtful:
             return None
-        return f"{self._stream} is not being read by {self._group}: {self._reader.failure or self._trouble}"
+        return f"{self.stream} is not being read by {self.group}: {self._reader.failure or self._trouble}"
 
     async def _loop(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
         backoff = self._shared.backoff()
@@ -79,7 +90,7 @@ class Guardian:
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
-                log.warning("guardian-step-failed", stream=self._stream, step=step.__name__, error=repr(error))
+                log.warning("guardian-step-failed", stream=self.stream, step=step.__name__, error=repr(error))
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
@@ -92,7 +103,7 @@ class Guardian:
         shared = self._shared
         with translating():
             pipeline = shared.client.pipeline(transaction=False)
-            pipeline.sadd(shared.streams.known_consumers(self._stream, self._group), shared.consumer)
+            pipeline.sadd(shared.streams.known_consumers(self.stream, self.group), shared.consumer)
             pipeline.set(self._heartbeat_key, "1", px=shared.settings.heartbeat_ms)
             await pipeline.execute()
 
@@ -103,31 +114,32 @@ class Guardian:
             await self._tell_healed(self._subscription.on_healed)
 
     async def _revive(self) -> None:
+        place = "0" if self.foreign is None else await self.foreign.place()
         with translating():
-            created = await create_group(self._shared.client, self._stream, self._group)
+            created = await create_group(self._shared.client, self.stream, self.group, place)
         if self._had_group and (created or self._reader.lost_its_group or await self._lost_group()):
             self._note_healed()
         await self._beat()
         if not self._shared.stopping.is_set() and not (self._reader.alive and self._consumer.in_hand):
             await self._reader.stop()
             with translating():
-                await self._reader.start()
+                await self._reader.start(place)
             self._shared.counts.restarts += self._had_group
-            log.info("reader-started", stream=self._stream, group=self._group)
+            log.info("reader-started", stream=self.stream, group=self.group)
         self._had_group, self._doubtful, self._trouble = True, False, "its reader has died"
 
     async def _lost_group(self) -> bool:
         """Whether the group is missing, or behind what it had delivered: made again, or rolled back with its server."""
         furthest = self._consumer.furthest  # Before the question: entries may arrive while it is on its way.
         with translating():
-            if not await self._shared.client.exists(self._stream):
+            if not await self._shared.client.exists(self.stream):
                 return True
-            rows = await self._shared.client.xinfo_groups(self._stream)
-        delivered = next((row["last-delivered-id"] for row in rows if row["name"] == self._group.encode()), None)
+            rows = await self._shared.client.xinfo_groups(self.stream)
+        delivered = next((row["last-delivered-id"] for row in rows if row["name"] == self.group.encode()), None)
         return delivered is None or parse_id(delivered) < furthest
 
     def _note_healed(self) -> None:
-        log.warning("group-healed", stream=self._stream, group=self._group)
+        log.warning("group-healed", stream=self.stream, group=self.group)
         self._shared.counts.healed += 1
         self._shared.publisher.forget_groups()
         self._consumer.furthest = (0, 0)
@@ -135,9 +147,9 @@ class Guardian:
 
     async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]]) -> None:
         try:
-            await on_healed(self._stream)
+            await on_healed(self.stream)
         except Exception as error:  # noqa: BLE001 - owed until it succeeds; the reader is not to blame
-            log.warning("on-healed-failed", stream=self._stream, error=repr(error))
+            log.warning("on-healed-failed", stream=self.stream, error=repr(error))
         else:
             self._heal_owed = False
 
@@ -151,8 +163,11 @@ class Guardian:
         self._steps_to_upkeep -= 1
 
     async def _upkeep(self) -> None:
-        shared, stream, group = self._shared, self._stream, self._group
-        await housekeeping.trim_settled(shared, stream)
+        shared, stream, group = self._shared, self.stream, self.group
+        if self.foreign is None:
+            await housekeeping.trim_settled(shared, stream)
+        else:
+            await self.foreign.remember()
         await housekeeping.remove_dead_consumers(shared, stream, group)
         await housekeeping.forget_alone_counts(shared, stream, group)
         if shared.publisher.published_events:
@@ -160,12 +175,14 @@ class Guardian:
 
     async def _farewell(self) -> None:
         """Whatever stayed pending may be taken over at once; without any, the name goes too."""
+        if self.foreign is not None:
+            await self.foreign.remember()
         with translating():
             await self._shared.client.delete(self._heartbeat_key)
         await housekeeping.remove_consumer(
-            self._shared, self._stream, self._group, self._shared.consumer.encode(), min_idle_ms=0
+            self._shared, self.stream, self.group, self._shared.consumer.encode(), min_idle_ms=0
         )
 
     @property
     def _heartbeat_key(self) -> str:
-        return self._shared.streams.heartbeat(self._stream, self._group, self._shared.consumer)
+        return self._shared.streams.heartbeat(self.stream, self.group, self._shared.consumer)

@@ -6,8 +6,8 @@ has settled; never by length, which would drop unread and pending entries (https
 
 from redis.exceptions import ResponseError
 
-from adapters.streams.connection import translating
-from adapters.streams.consumer import parse_id
+from adapters.streams.connection import text, translating
+from adapters.streams.ids import parse_id
 from adapters.streams.shared import Shared
 
 # In two steps, XPENDING and then DELCONSUMER, an entry that a paused consumer reads in between would vanish with it.
@@ -50,8 +50,14 @@ async def remove_dead_consumers(shared: Shared, stream: str, group: str) -> None
 async def trim_settled(shared: Shared, stream: str) -> None:
     """Trim a command or reply stream below everything that its own group has unread or pending."""
     group = shared.streams.own_group(stream)
-    if group is None:
-        return
+    first_needed = None if group is None else await first_unsettled(shared, stream, group)
+    if first_needed is not None:
+        with translating():
+            shared.counts.trimmed += int(await shared.client.xtrim(stream, minid=first_needed, approximate=True))
+
+
+async def first_unsettled(shared: Shared, stream: str, group: str) -> str | None:
+    """The id below which the group has been delivered and has settled everything; None where it is missing."""
     with translating():
         # One transaction: entries delivered between two separate looks would seem neither unread nor pending.
         pipeline = shared.client.pipeline(transaction=True)
@@ -61,14 +67,13 @@ async def trim_settled(shared: Shared, stream: str) -> None:
             groups, pending = await pipeline.execute()
         except ResponseError as error:
             if "NOGROUP" in str(error) or "no such key" in str(error):
-                return  # A missing group has read nothing.
+                return None  # A missing group has read nothing.
             raise
         delivered = next((row["last-delivered-id"] for row in groups if row["name"] == group.encode()), None)
-        if delivered is None:
-            return
-        milliseconds, sequence = parse_id(delivered)
-        first_needed = pending["min"] or f"{milliseconds}-{sequence + 1}"
-        shared.counts.trimmed += int(await shared.client.xtrim(stream, minid=first_needed, approximate=True))
+    if delivered is None:
+        return None
+    milliseconds, sequence = parse_id(delivered)
+    return text(pending["min"]) if pending["min"] else f"{milliseconds}-{sequence + 1}"
 
 
 async def trim_events(shared: Shared) -> None:

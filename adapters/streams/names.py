@@ -49,6 +49,17 @@ class Streams:
             return ORCHESTRATOR_GROUP
         return None
 
+    @property
+    def starters(self) -> str:
+        """Our group on streams of others: named after the prefix, for several of us may read the same stream."""
+        return f"{self.prefix}{ORCHESTRATOR_GROUP}"
+
+    def is_ours(self, stream: str) -> bool:
+        """Whether this is one of our own streams, or the dead letters of one."""
+        while self.is_dead(stream):
+            stream = stream.removesuffix(_DEAD)
+        return stream == self.events or self.own_group(stream) is not None
+
     def heartbeat(self, stream: str, group: str, consumer: str) -> str:
         """The key that exists as long as the consumer lives."""
         return f"{self.prefix}consumer:{stream}:{group}:{consumer}"

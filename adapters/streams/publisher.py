@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from adapters.bus import Entry, OnPublish
 from adapters.errors import Unavailable
@@ -15,10 +15,14 @@ class WrongType(Unavailable):
     """The stream's name belongs to a key that is no stream: waiting will not help, so this is counted."""
 
 
-async def create_group(client: Client, stream: str, group: str) -> bool:
-    """Make the group at id 0, with its stream; `False` where it existed. At 0 nothing on the stream is skipped."""
+class Forbidden(Unavailable):
+    """Our user has no right to write there. Somebody may give it; where it does not matter, nobody waits for that."""
+
+
+async def create_group(client: Client, stream: str, group: str, place: str = "0") -> bool:
+    """Make the group, with its stream; `False` where it existed. At id 0 nothing on the stream is skipped."""
     try:
-        await client.xgroup_create(stream, group, id="0", mkstream=True)
+        await client.xgroup_create(stream, group, id=place, mkstream=True)
     except ResponseError as error:
         if _exists(error):
             return False
@@ -95,6 +99,8 @@ def _result(answer: object) -> Unavailable | None:
         return None
     if str(answer).startswith("WRONGTYPE"):
         return WrongType(f"Redis: {answer}")
+    if isinstance(answer, NoPermissionError):
+        return Forbidden(f"Redis: {answer}")
     return unavailable(answer)
 
 

@@ -15,11 +15,11 @@ from adapters.bus import Entry, OnPublish, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams.connection import connect, translating
-from adapters.streams.consumer import parse_id
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker
 from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
+from adapters.streams.ids import parse_id
 from adapters.streams.names import Streams
 from adapters.streams.progress import first_undelivered
 from adapters.streams.publisher import Publisher
@@ -118,7 +118,8 @@ class RedisBus:
 
     async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
         """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""
-        return await figures(self._shared.client, self.streams, streams)
+        foreign = {guardian.stream: guardian.group for guardian in self._guardians if guardian.foreign}
+        return await figures(self._shared.client, self.streams, streams, foreign)
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from adapters.bus import Entry
 from orchestrator.api import schemas_dead_letters as schemas
 from orchestrator.api.answers import answer, is_saga_id
 from orchestrator.api.auditing import Deed
@@ -63,16 +62,15 @@ class DeadLetterRoutes:
         return answer(_shown(letter) | {"fields": dict(letter.fields or {})})
 
     async def redrive(self, letter_id: str, request: Request, query: Annotated[RedriveQuery, Query()]) -> Response:
-        """Put the message on its stream again."""
+        """Put the message on its stream again; an event of another service is tried right here."""
         async with self._services.auditor.watching(request, Deed("redrive")) as deed:
             letter = await self._find(letter_id, deed)
             if letter.truncated:
                 raise _refused("truncated", "It was too large to be kept whole, or held what is no text.")
             if letter.redrives and not query.again:
                 raise _refused("already-redriven", "It was redriven before; with ?again=true it is once more.")
-            (failure,) = await self._services.bus.publish([Entry(letter.stream, letter.fields or {})])
-            if failure is not None:
-                raise failure
+            if (reason := await self._services.redriver.redrive(letter)) is not None:
+                raise _refused("still-dead", f"It can't be handled: {reason}")
             at, by = self._services.engine.clock.now(), caller_of(request)
             await self._letters.mark_redriven(letter.id, at, by)
         marked = replace(letter, redrives=letter.redrives + 1, redriven_at=at, redriven_by=by)

@@ -18,6 +18,7 @@ from orchestrator.engine import Engine
 from orchestrator.keys import KeyRing
 from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
+from orchestrator.redriving import Redriver
 from orchestrator.starting import Starter
 from sagas import Saga
 
@@ -34,6 +35,7 @@ class Services:
     admission: Admission
     auditor: Auditor
     dead_letters: DeadLetterStore
+    redriver: Redriver
     new_id: Callable[[], str]
     streams: Streams = field(default_factory=Streams)
     keys: KeyRing = field(default_factory=KeyRing)

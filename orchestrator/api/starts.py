@@ -1,7 +1,5 @@
 """From a request to a saga to start: which saga, which id, and what makes two requests the same. Does no I/O."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +10,11 @@ from orchestrator.api.caller import NOBODY
 from orchestrator.api.headers import key_id
 from orchestrator.api.problems import Fault, Kind, Problem, fault_of, faults_of, invalid
 from orchestrator.core.state import SagaState
+from orchestrator.requested import requested
 from orchestrator.work import Start, Started
 from sagas import Definitions, Saga
 from sagas.definitions import UnknownSaga
-from sagas.storable import NotStorable, check_storable
+from sagas.storable import NotStorable
 
 
 class StartFactory:
@@ -33,8 +32,7 @@ class StartFactory:
         saga_id = self._id(asked, None if key is None else key_id(caller, key), under)
         saga = self._saga(asked.saga, under)
         try:
-            check_storable(asked.data)
-            return Start(saga, saga_id, saga.start(asked.data), _digest(saga, asked.data), traceparent)
+            return requested(saga, saga_id, asked.data, traceparent)
         except NotStorable as error:
             raise invalid("body", [fault_of(error, f"{under}/data")]) from None
         except ValidationError as error:
@@ -69,9 +67,3 @@ def accepted(started: Started, *, by_key: bool) -> SagaState:
         )
     said = "A saga that was started with other fields has this id. Choose another id, or look at that saga."
     raise Problem(Kind.ID_TAKEN, said)
-
-
-def _digest(saga: Saga, data: dict[str, Any]) -> str:
-    """The same for two requests that mean the same."""
-    canonical = json.dumps([saga.name, saga.input_json(data)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

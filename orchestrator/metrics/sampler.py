@@ -115,8 +115,9 @@ class Sampler:
 
 
 def watched(definitions: Definitions, streams: Streams) -> Sequence[str]:
-    """The streams that these sagas use: their participants' commands, the replies, the events."""
+    """The streams that these sagas use: those on which they start, their participants' commands, replies, events."""
     steps = [step for saga in definitions for step in saga.steps]
     participants = {step.endpoint.participant for step in steps}
     participants |= {step.undo.endpoint.participant for step in steps if step.undo is not None}
-    return [*(streams.commands(name) for name in sorted(participants)), streams.replies, streams.events]
+    commands = [streams.commands(name) for name in sorted(participants)]
+    return [*sorted(definitions.starting_on), *commands, streams.replies, streams.events]

@@ -24,6 +24,7 @@ from orchestrator.audit import MemoryAuditLog
 from orchestrator.engine import Engine
 from orchestrator.memory_dead_letters import MemoryDeadLetters
 from orchestrator.memory_store import MemorySagaStore
+from orchestrator.redriving import Redriver
 from orchestrator.replies import ReplyHandler
 from orchestrator.starting import Starter
 from sagas import Definitions, Saga
@@ -66,6 +67,7 @@ class Api:
             starter=self.starter,
             admission=self.admission,
             dead_letters=self.letters,
+            redriver=Redriver(self.bus, streams, given.pop("start_events", {})),
             auditor=Auditor(self.audit, clock, lambda: f"audit-{next(numbers)}"),
             new_id=lambda: f"id-{next(numbers)}",
             limits=given.pop("limits", Limits()),

@@ -42,6 +42,8 @@ class World(Protocol):
 
     async def flush(self) -> None: ...
 
+    async def destroy_group(self, stream: str, group: str) -> None: ...
+
     async def refuse(self, stream: str, *, refused: bool) -> None: ...
 
     async def aclose(self) -> None: ...
@@ -68,6 +70,9 @@ class MemoryWorld:
 
     async def flush(self) -> None:
         self.server.flush()
+
+    async def destroy_group(self, stream: str, group: str) -> None:
+        self.server.destroy_group(stream, group)
 
     async def refuse(self, stream: str, *, refused: bool) -> None:
         (self.server.refused.add if refused else self.server.refused.discard)(stream)
@@ -109,6 +114,9 @@ class RedisWorld:
         keys = [key async for key in self.client.scan_iter(f"{self.streams.prefix}*", count=1_000)]
         await self.client.delete(*keys)
 
+    async def destroy_group(self, stream: str, group: str) -> None:
+        await self.client.xgroup_destroy(stream, group)
+
     async def refuse(self, stream: str, *, refused: bool) -> None:
         """A key of another type in the stream's place."""
         await self.client.delete(stream)
@@ -119,6 +127,19 @@ class RedisWorld:
         await asyncio.gather(*(bus.stop() for bus in self.buses))
         await self.flush()
         await self.client.aclose()
+
+
+@dataclass
+class RememberedPlaces:
+    """Places in a dictionary: `adapters.bus.Places`."""
+
+    by_stream: dict[str, str] = field(default_factory=dict)
+
+    async def begin(self, stream: str, entry_id: str) -> str:
+        return self.by_stream.setdefault(stream, entry_id)
+
+    async def advance(self, stream: str, entry_id: str) -> None:
+        self.by_stream[stream] = entry_id
 
 
 @dataclass
