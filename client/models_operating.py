@@ -36,6 +36,7 @@ class Definition(Shown):
     fingerprint: str
     timeout_s: float | None
     pivot: str | None  #: the last step before the point of no return
+    starts_on: Json | None = None  #: the event that starts one: `type`, `stream`, `start`
     input: Json  #: a JSON schema
     data: Json  #: a JSON schema
     steps: tuple[StepDefinition, ...]

@@ -92,6 +92,7 @@ class Orchestrator:
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
         self._wire()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared = False
 
@@ -132,7 +133,7 @@ class Orchestrator:
         self.services = Services(
             engine=self.engine,
             bus=self.bus,
-            streams=self.bus.streams,
+            streams=streams,
             starter=self.starter,
             admission=self.admission,
             dead_letters=self.dead_letters,
@@ -149,7 +150,6 @@ class Orchestrator:
             not_ready=self._not_ready,
         )
         self.app: FastAPI = create_application(self.services)
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def _sources(self) -> Sources:
         """What is looked at for the metrics."""

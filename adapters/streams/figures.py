@@ -33,12 +33,10 @@ class StreamFigures:
     groups: Sequence[GroupFigures]
 
 
-async def figures(
-    client: Client, streams: Streams, names: Sequence[str], foreign: Mapping[str, str]
-) -> Sequence[StreamFigures]:
+async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Sequence[StreamFigures]:
     """The figures of the streams, in two round trips. Raises `Unavailable`.
 
-    `foreign` are streams of others, with our group there: who else reads them is not shown.
+    Who else reads a stream of others is not shown.
     """
     pipeline = client.pipeline(transaction=False)
     for name in names:
@@ -47,15 +45,13 @@ async def figures(
         pipeline.xinfo_groups(name)
     answers = await _execute(pipeline)
     lengths, dead, rows = answers[::3], answers[1::3], answers[2::3]
-    own = {name: foreign.get(name) or streams.own_group(name) for name in names}
     shown = {
-        name: _own_first(
-            [row for row in of_stream or () if name not in foreign or text(row["name"]) == own[name]], own[name]
-        )[:MAX_GROUPS]
-        for name, of_stream in zip(names, rows, strict=True)
+        name: _shown(streams, name, of_stream or ())[:MAX_GROUPS] for name, of_stream in zip(names, rows, strict=True)
     }
     idle = await _oldest_pending(client, shown)
-    groups = {name: _groups(own[name], of_stream, idle.get(name, {})) for name, of_stream in shown.items()}
+    groups = {
+        name: _groups(streams.our_group(name), of_stream, idle.get(name, {})) for name, of_stream in shown.items()
+    }
     return [
         StreamFigures(name, length or 0, letters or 0, groups[name])
         for name, length, letters in zip(names, lengths, dead, strict=True)
@@ -87,8 +83,11 @@ async def _execute(pipeline: Any) -> list[Any]:
     return [None if isinstance(answer, Exception) else answer for answer in answers]
 
 
-def _own_first(rows: Sequence[Any], own: str | None) -> Sequence[Any]:
-    return sorted(rows, key=lambda row: (text(row["name"]) != own, row["name"]))
+def _shown(streams: Streams, name: str, rows: Sequence[Any]) -> Sequence[Any]:
+    """The groups that are shown, ours first."""
+    ours = streams.our_group(name)
+    shown = [row for row in rows if streams.is_ours(name) or text(row["name"]) == ours]
+    return sorted(shown, key=lambda row: (text(row["name"]) != ours, row["name"]))
 
 
 def is_missing(error: Exception) -> bool:

@@ -95,7 +95,7 @@ async def _types(client: Client, names: Sequence[str]) -> Mapping[str, str]:
 
 
 async def _readers(client: Client, streams: Streams, names: Sequence[str], idle_s: float) -> Sequence[Readers]:
-    groups = [(name, group) for name in names if (group := streams.own_group(name)) is not None]
+    groups = [(name, group) for name in names if (group := streams.our_group(name)) is not None]
     pipeline = client.pipeline(transaction=False)
     for name, group in groups:
         pipeline.xinfo_consumers(name, group)

@@ -60,6 +60,10 @@ class Streams:
             stream = stream.removesuffix(_DEAD)
         return stream == self.events or self.own_group(stream) is not None
 
+    def our_group(self, stream: str) -> str | None:
+        """The group with which we read the stream, if we read it; `None` where others do."""
+        return self.own_group(stream) if self.is_ours(stream) else self.starters
+
     def heartbeat(self, stream: str, group: str, consumer: str) -> str:
         """The key that exists as long as the consumer lives."""
         return f"{self.prefix}consumer:{stream}:{group}:{consumer}"

@@ -118,8 +118,7 @@ class RedisBus:
 
     async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
         """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""
-        foreign = {guardian.stream: guardian.group for guardian in self._guardians if guardian.foreign}
-        return await figures(self._shared.client, self.streams, streams, foreign)
+        return await figures(self._shared.client, self.streams, streams)
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""

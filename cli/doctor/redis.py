@@ -6,7 +6,6 @@ from typing import Any
 from adapters.facts import Unknown
 from adapters.streams.figures import StreamFigures
 from adapters.streams.health import Readers, RedisFacts
-from adapters.streams.names import ORCHESTRATOR_GROUP
 from cli.doctor.check import Check, failed, judged, listed, ok, warning
 
 Info = Mapping[str, Any]
@@ -127,9 +126,10 @@ def _consumers(name: str, readers: Sequence[Readers]) -> Check:
 
 
 def _start(readers: Sequence[Readers]) -> str:
-    own = [f"`saga participant {one.group}`" for one in readers if one.group != ORCHESTRATOR_GROUP]
-    orchestrator = ["`saga serve`"] if any(one.group == ORCHESTRATOR_GROUP for one in readers) else []
-    return f"Start {listed([*orchestrator, *own])}; `saga up` starts them all."
+    own = [one for one in readers if one.stream.endswith(f"commands.{one.group}")]
+    participants = [f"`saga participant {one.group}`" for one in own]
+    orchestrator = ["`saga serve`"] if len(own) < len(readers) else []
+    return f"Start {listed([*orchestrator, *participants])}; `saga up` starts them all."
 
 
 def _backlog(name: str, figures: Sequence[StreamFigures]) -> Check:
