@@ -5,7 +5,7 @@ Money is an int in minor units (cents). The amount comes from inventory's reply,
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from sagas.contracts import Command, Endpoint, Reply, SagaData, SagaInput, Value
 from sagas.definition import Retry, Saga, pivot, step, undo
@@ -94,6 +94,10 @@ class PlacedItem(SagaInput):
 
 class PlaceOrder(SagaInput):
     """What a client sends."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]}]}
+    )
 
     order_id: Id | None = None
     customer_id: Id

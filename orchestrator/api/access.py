@@ -116,11 +116,22 @@ def check_table(routes: Iterable[tuple[str, str]]) -> None:
         raise LookupError(f"the table of scopes in {__name__} says nothing of {missing}")
 
 
+def allowed(scope: Scope) -> list[str]:
+    """The methods that this path takes."""
+    path = _path(scope)
+    return sorted({method for method, pattern, _ in _PATTERNS if pattern.match(path)})
+
+
+def _path(scope: Scope) -> str:
+    """The path below the application's own, as the router has it."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
 def _route(request: Request) -> tuple[bool, Access | None]:
     """Whether there is such a route, and what it takes."""
     method = "GET" if request.method == "HEAD" else request.method
-    root, path = request.scope.get("root_path", ""), request.scope["path"]
-    path = path.removeprefix(root) if path.startswith(f"{root}/") else path  # As the router does it.
+    path = _path(request.scope)
     for allowed, pattern, access in _PATTERNS:
         if allowed == method and pattern.match(path):
             return True, access

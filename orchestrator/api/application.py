@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.errors import Unavailable
-from orchestrator.api.access import Door, check_table
+from orchestrator.api.access import Door, allowed, check_table
 from orchestrator.api.dead_letters import DeadLetterRoutes
 from orchestrator.api.definitions import DefinitionRoutes
 from orchestrator.api.documents import DocumentRoutes
@@ -32,6 +32,10 @@ log = structlog.get_logger(__name__)
 
 RETRY_UNAVAILABLE_S = 2
 
+_DESCRIPTION = (
+    "Starts sagas and shows what becomes of them. Errors are problems (RFC 9457); `/problems` explains each of them. "
+    "A saga's input may be spelt in camelCase too. Messages on the streams are described by `/asyncapi`."
+)
 _START_UNKNOWN = "Whether a new saga was stored is not known: send the same request again, with the same id or key."
 _NOT_KNOWN = "A server does not answer, and whether this was done is not known: look at it, and then ask again."
 _NOTHING_LOST = "A database does not answer. Nothing is lost; try again."
@@ -45,7 +49,7 @@ def create_application(services: Services) -> FastAPI:
     app = FastAPI(
         title="Saga orchestrator",
         version="1",
-        description="Starts sagas and shows what becomes of them. Errors are problems (RFC 9457).",
+        description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -65,7 +69,7 @@ def create_application(services: Services) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if not document:
-            document.update(describe(app, definitions, services.max_batch))
+            document.update(describe(app, definitions, max_batch=services.max_batch, with_keys=services.keys.required))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document.
@@ -120,11 +124,13 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     return invalid("query", [Fault(pointer(one["loc"][1:]), one["msg"]) for one in error.errors()]).response()
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     """What Starlette itself answers: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code, Kind.BAD_REQUEST)
-    return Problem(kind, f"{kind.title}.", headers=error.headers).response()
+    # Starlette's own `Allow` has the methods of the first route only where several share a path.
+    headers = {"Allow": ", ".join(allowed(request.scope))} if kind is Kind.METHOD_NOT_ALLOWED else error.headers
+    return Problem(kind, f"{kind.title}.", headers=headers).response()
 
 
 _HANDLERS = {

@@ -16,6 +16,7 @@ from sagas.storable import MAX_DEPTH
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 RESERVED_IDS = frozenset({"events"})  #: they name other resources below /v1/sagas
 MAX_INT_LENGTH = 20  #: digits and sign of the longest integer that fits into 64 bits
+_BEYOND = 2**64  #: stands for every longer one, which is refused like this one, with its place
 
 SagaName = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$", max_length=MAX_NAME_LENGTH, strict=True)]
 SagaId = Annotated[str, StringConstraints(pattern=ID_PATTERN, strict=True)]
@@ -37,12 +38,10 @@ class _Malformed(ValueError):
     """Why it is not the JSON that we take."""
 
 
-class _IntegerTooLong(ValueError):
-    """An integer that can't fit."""
-
-
 async def read_json(request: Request) -> Any:
     """The body's JSON value."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without Content-Encoding.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.")
@@ -50,13 +49,11 @@ async def read_json(request: Request) -> Any:
 
 
 def parse_json(body: bytes) -> Any:
-    """Strict JSON: no NaN, no key twice, UTF-8 only, nothing deeper or longer than can be stored."""
+    """Strict JSON: no NaN, no key twice, UTF-8 only, nothing deeper than can be stored."""
     try:
         return _DECODER.decode(body.decode("utf-8"))
     except RecursionError:
         raise invalid("body", [Fault("", f"nested deeper than {MAX_DEPTH} levels")]) from None
-    except _IntegerTooLong:
-        raise invalid("body", [Fault("", "an integer does not fit into 64 bits")]) from None
     except UnicodeDecodeError:
         raise Problem(Kind.MALFORMED_JSON, "The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -82,9 +79,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > MAX_INT_LENGTH:
-        raise _IntegerTooLong
-    return int(digits)
+    return int(digits) if len(digits) <= MAX_INT_LENGTH else _BEYOND
 
 
 def _constant(name: str) -> NoReturn:

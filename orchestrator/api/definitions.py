@@ -1,5 +1,6 @@
 """`/v1/definitions`: the sagas that this service knows, in every version, as JSON and as Mermaid diagrams."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -38,7 +39,7 @@ class DefinitionRoutes:
 
     async def list(self) -> Response:
         """Every definition in every version, by name and version."""
-        return answer({"items": [_summary(saga) for saga in self._definitions]})
+        return answer({"items": [summary(saga) for saga in self._definitions]})
 
     async def get(self, name: str, query: Annotated[DefinitionQuery, Query()]) -> Response:
         """The whole definition, in its newest version or another one that is still known."""
@@ -46,14 +47,19 @@ class DefinitionRoutes:
         wanted = query.version or max((saga.version for saga in versions), default=0)
         for saga in versions:
             if saga.version == wanted:
-                diagram = {"versions": [one.version for one in versions], "mermaid": mermaid(saga)}
-                return answer(to_json(saga) | diagram)
+                return answer(whole(saga, versions))
         known = ", ".join(str(saga.version) for saga in versions)
         said = f"Its known versions: {known}." if known else "No saga of this name is known here."
         raise Problem(Kind.DEFINITION_NOT_FOUND, said)
 
 
-def _summary(saga: Saga) -> Json:
+def whole(saga: Saga, versions: Sequence[Saga]) -> Json:
+    """A definition as it is shown, with every known version of it."""
+    return to_json(saga) | {"versions": [one.version for one in versions], "mermaid": mermaid(saga)}
+
+
+def summary(saga: Saga) -> Json:
+    """A definition as it is listed."""
     return {
         "name": saga.name,
         "version": saga.version,

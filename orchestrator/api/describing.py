@@ -54,6 +54,11 @@ def shows(model: type[BaseModel], description: str, *headers: dict[str, Any]) ->
     return {"model": model, "description": description, **({"headers": merged} if merged else {})}
 
 
+def links(parameter: str, source: str, *operations: str) -> dict[str, Any]:
+    """Which operations take a value out of this answer."""
+    return {"links": {name: {"operationId": name, "parameters": {parameter: source}} for name in operations}}
+
+
 def body(schema: str) -> dict[str, Any]:
     """A JSON body of this schema."""
     return {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}

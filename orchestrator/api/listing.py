@@ -5,8 +5,9 @@ Filters are typed values under fixed names; nothing that a client sends becomes 
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -17,6 +18,9 @@ from orchestrator.store import Query
 
 MAX_PAGE = 200
 
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)  #: (RFC 3339, section 5.6)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LATEST = 253_402_300_799_999  #: the last millisecond that a date can have
@@ -49,6 +53,14 @@ class ListQuery(PageQuery):
     q: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
         None, description="What the id begins with."
     )
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _is_time(cls, since: Any) -> Any:
+        # Pydantic would take a number too, as seconds or milliseconds since 1970.
+        if isinstance(since, str) and not _RFC3339.fullmatch(since):
+            raise ValueError("must be an RFC 3339 time, such as 2026-01-31T12:00:00Z")
+        return since
 
     @field_validator("since")
     @classmethod

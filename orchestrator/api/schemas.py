@@ -8,7 +8,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from orchestrator.api.describing import EVERY_POST, SAFE, Route, Shown, body, header, problem, problems, shows, text
+from orchestrator.api.describing import (
+    EVERY_POST,
+    SAFE,
+    Route,
+    Shown,
+    body,
+    header,
+    links,
+    problem,
+    problems,
+    shows,
+    text,
+)
 from orchestrator.api.problems import Kind
 from orchestrator.core.state import Status, StepStatus
 
@@ -113,13 +125,16 @@ _KEY = header(
 _PREFER = header("Prefer", "`wait=10` waits up to 10 s for the saga's end.")
 _IF_NONE_MATCH = header("If-None-Match", "An `ETag`: 304 if the saga has not changed since.")
 
+_OPERATIONS = ("getSaga", "getHistory", "cancelSaga", "retrySaga", "skipStep", "abortSaga")
+_ON_WITH_IT = links("saga_id", "$response.body#/id", *_OPERATIONS)
+
 START: Route = {
     "operation_id": "startSaga",
     "summary": "Start a saga",
     "status_code": 202,
     "responses": {
-        200: shows(Saga, "It has ended within the time to wait.", _LOCATION, ETAG, _APPLIED, _REPLAYED),
-        202: shows(Saga, "It is stored and under way.", _LOCATION, ETAG, _APPLIED, _REPLAYED),
+        200: shows(Saga, "It has ended within the time to wait.", _LOCATION, ETAG, _APPLIED, _REPLAYED) | _ON_WITH_IT,
+        202: shows(Saga, "It is stored and under way.", _LOCATION, ETAG, _APPLIED, _REPLAYED) | _ON_WITH_IT,
         **problems(
             *EVERY_POST,
             Kind.ID_TAKEN,

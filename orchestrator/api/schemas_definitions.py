@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from orchestrator.api.describing import Route, Shown, problem, problems, shows
+from orchestrator.api.describing import Route, Shown, links, problem, problems, shows
 from orchestrator.api.problems import Kind
 
 JsonSchema = dict[str, Any]
@@ -87,7 +87,8 @@ LIST: Route = {
     "operation_id": "listDefinitions",
     "summary": "List the definitions",
     "responses": {
-        200: shows(DefinitionList, "Every version of every definition."),
+        200: shows(DefinitionList, "Every version of every definition.")
+        | links("name", "$response.body#/items/0/name", "getDefinition"),
         **problems(Kind.OVERLOADED, Kind.INTERNAL_ERROR),
     },
 }

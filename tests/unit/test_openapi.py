@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # It comes without types.
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from orchestrator.api.access import TABLE
 from orchestrator.api.application import served
 from orchestrator.api.problems import Kind
+from orchestrator.keys import KeyRing, parse_keys
 from support.api import Api, problem, running
 
 #: Served, and not described: the document itself, and the scripts of its page.
@@ -63,3 +65,40 @@ async def test_every_operation_names_its_problems(api: Api) -> None:
             needed |= {Kind.MALFORMED_JSON, Kind.UNSUPPORTED_MEDIA_TYPE, Kind.BODY_TOO_LARGE, Kind.BODY_TIMEOUT}
         missing = [kind for kind in needed if f"`{kind.type}`" not in text]
         assert not missing, (method, path, missing)
+
+
+async def test_everything_has_an_example_that_fits(api: Api) -> None:
+    document = api.app.openapi()
+    schemas = document["components"]["schemas"]
+    for name, component in schemas.items():
+        for example in component.get("examples", ()):
+            jsonschema.validate(example, {**component, "components": document["components"]})
+        assert name not in ("StartRequest", "BatchRequest", "Saga", "History", "Definition") or component["examples"]
+    for operation in operations(document).values():
+        for parameter in operation.get("parameters", ()):
+            assert parameter["in"] != "path" or ("example" in parameter and parameter["description"])
+        for content in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            for media_type, shown in content.get("content", {}).items():
+                if media_type.endswith("json") and "$ref" in shown["schema"]:
+                    assert schemas[shown["schema"]["$ref"].rpartition("/")[2]]["examples"], shown
+
+
+async def test_a_saga_is_described_exactly_for_each_definition(api: Api) -> None:
+    document = api.app.openapi()
+    found = (await api.start(id="a")).json()
+    exact = {"$ref": "#/components/schemas/order.v1.saga", "components": document["components"]}
+    jsonschema.validate(found, exact)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found | {"data": {"customer_id": 7}}, exact)
+    mapping = document["components"]["schemas"]["StartRequest"]["discriminator"]["mapping"]
+    assert mapping == {"order": "#/components/schemas/order.v1.start"}
+
+
+async def test_where_there_are_keys_one_is_needed_and_elsewhere_one_may_be_sent(api: Api) -> None:
+    keys = KeyRing(parse_keys(f"a:{'0' * 64}:read"))
+    async with running(Api(keys=keys)) as guarded:
+        for path in (("get", "/v1/sagas"), ("post", "/v1/sagas")):
+            method, where = path
+            needed = guarded.app.openapi()["paths"][where][method]["security"]
+            assert needed == [{"key": [TABLE[method.upper(), where]]}]
+            assert api.app.openapi()["paths"][where][method]["security"] == [*needed, {}]
