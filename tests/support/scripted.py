@@ -11,6 +11,10 @@ from typing import Any
 Json = dict[str, Any]
 
 
+class Events(str):
+    """A stream of server-sent events; the connection's end is its end."""
+
+
 @dataclass
 class ScriptedService:
     """Answers by method and path; where several are told, one after the other, the last for ever."""
@@ -42,11 +46,13 @@ def scripted_service() -> Iterator[ScriptedService]:
             status, answer = service.answer(self.command, self.path, dict(self.headers), body)
             shown = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
             self.send_response(status)
+            if isinstance(answer, Events):
+                self.send_header("Content-Type", "text/event-stream")
             self.send_header("Content-Length", str(len(shown)))
             self.end_headers()
             self.wfile.write(shown)
 
-        do_GET = do_POST = _answer  # noqa: N815 - the library's names
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 - the library's names
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -81,6 +87,23 @@ def saga_json(status: str = "completed", **changes: Any) -> Json:
         "ended_at": ended,
     }
     return saga | changes
+
+
+def told(revision: int, saga_id: str = "one", *, token: str | None = None, **changes: Any) -> str:
+    """One transition as a stream of events tells it."""
+    data = {
+        "saga_id": saga_id,
+        "saga": "order",
+        "version": 1,
+        "revision": revision,
+        "status": "running",
+        "events": ["step-succeeded"],
+        "at": "2030-01-01T12:00:00.000Z",
+        "step": "reserve-stock",
+        "attempt": 1,
+        "code": None,
+    }
+    return f"event: transition\nid: {token or revision}\ndata: {json.dumps(data | changes)}\n\n"
 
 
 def step_json(name: str, status: str, **changes: Any) -> Json:

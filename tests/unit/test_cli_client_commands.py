@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from cli.main import app
 from support.commandline import CommandLine
+from support.saga_command import saga
 from support.scripted import ScriptedService, saga_json, scripted_service, step_json
 
 DECLINED = {"step": "charge-payment", "code": "insufficient-funds", "detail": "broke can't pay 1999"}
@@ -19,11 +18,6 @@ DECLINED = {"step": "charge-payment", "code": "insufficient-funds", "detail": "b
 def service() -> Iterator[ScriptedService]:
     with scripted_service() as running:
         yield running
-
-
-def saga(*arguments: str, service: ScriptedService | None = None, given: str | None = None) -> Result:
-    where = {"SAGA_URL": service.url} if service else {}
-    return CliRunner(env={"NO_COLOR": "1", "SAGA_URL": None, **where}).invoke(app, list(arguments), input=given)
 
 
 def test_start_prints_the_new_sagas_id_and_nothing_else(service: ScriptedService) -> None:
@@ -254,13 +248,6 @@ def test_follow_ends_where_a_person_is_needed(service: ScriptedService) -> None:
     assert result.exit_code == 4
     assert "stuck" in result.stdout
     assert "revision 1: ▶ running" in result.stderr
-
-
-def test_every_command_shows_examples() -> None:
-    for command in ["up", "demo", "start", "ls", "show", "seed", "servers", "serve", "participant", "doctor"]:
-        result = saga(command, "--help")
-        assert result.exit_code == 0
-        assert "$ saga " in result.stdout or "$(saga " in result.stdout, command
 
 
 def test_the_version_is_told() -> None:

@@ -1,35 +1,16 @@
 """Watching over connections that break: nothing is missed, and nothing told twice."""
 
-import json
-from typing import Any
-
 import httpx
 import pytest
 
 from client import EventsMissed, NotFound, SagaClient, SyncSagaClient, Unavailable, UnexpectedAnswer
 from support.clients import Either, Network, Step, events, refused, reply
+from support.scripted import told
 
 BROKEN = httpx.ReadError("broke off")
 AWAY = httpx.ConnectError("connection refused")
 PING = ": ping\n\n"
 END = "event: end\ndata: completed\n\n"
-
-
-def told(revision: int, saga_id: str = "one", *, token: str | None = None, **changes: Any) -> str:
-    """One transition as the service sends it."""
-    data = {
-        "saga_id": saga_id,
-        "saga": "order",
-        "version": 1,
-        "revision": revision,
-        "status": "running",
-        "events": ["step-succeeded"],
-        "at": "2030-01-01T12:00:00.000Z",
-        "step": "reserve-stock",
-        "attempt": 1,
-        "code": None,
-    }
-    return f"event: transition\nid: {token or revision}\ndata: {json.dumps(data | changes)}\n\n"
 
 
 def asked(network: Network) -> list[str | None]:
