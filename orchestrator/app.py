@@ -22,7 +22,7 @@ from adapters.streams.settings import StreamSettings
 from adapters.tracing.configuration import tracing
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator import logs, start_events
-from orchestrator.admission import Admission
+from orchestrator.admission import Admission, backlog_of
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
 from orchestrator.api.auditing import Auditor
@@ -112,23 +112,22 @@ class Orchestrator:
 
     def _wire(self) -> None:
         """What the engine is fed by."""
-        settings = self.settings
+        settings, streams, definitions = self.settings, self.bus.streams, self.engine.definitions
         self.starter = Starter(self.engine, batch=settings.start_batch, limit=settings.max_starting)
-        self.admission = Admission(self.store, self.clock, limit=settings.max_active)
+        backlog = backlog_of(self.bus.figures, streams, watched(definitions, streams))
+        limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
+        self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
         self.sweeper = Sweeper(
             self.engine,
             self.bus,
-            self.bus.streams,
+            streams,
             batch=settings.sweep_batch,
             every_s=settings.sweep_every_s,
             observer=self.recorder,
         )
-        streams = self.bus.streams
         places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
         subscribe(self.bus, streams, self.engine, self._send_again, self.dead_letters)
-        started_by = start_events.subscribe(
-            self.bus, streams, self.engine.definitions, self.starter, self.admission, places
-        )
+        started_by = start_events.subscribe(self.bus, streams, definitions, self.starter, self.admission, places)
         self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     wait_max_s: float = Field(30.0, ge=0, le=300, description="Longest `Prefer: wait`; a longer wish is cut to this.")
 
     max_active: int = Field(100_000, ge=1, le=10_000_000, description="Sagas in flight; at that many a start gets 503.")
+    max_backlog: int = Field(
+        100_000,
+        ge=1,
+        le=10_000_000,
+        description="Messages waiting in one stream; at that many a start gets 503.",
+    )
     max_starting: int = Field(10_000, ge=1_000, le=1_000_000, description="Sagas waiting to be stored; beyond it: 503.")
     start_batch: int = Field(500, ge=1, le=10_000, description="New sagas stored in one write.")
     reply_batch: int = Field(200, ge=1, le=10_000, description="Replies read and applied at once.")

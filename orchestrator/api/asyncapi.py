@@ -7,6 +7,8 @@ what they mean. It is written from the orchestrator's side, which sends commands
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from adapters.streams.names import Streams
 from orchestrator.api import asyncapi_fields as fields
 from orchestrator.api.references import lifted, reference
@@ -39,6 +41,9 @@ def describe(definitions: Definitions, streams: Streams) -> Json:
     for participant, uses in sorted(_participants(definitions).items()):
         document.participant(participant, uses)
     document.events(definitions)
+    for stream, sagas in sorted(definitions.starting_on.items()):
+        for saga in sagas:
+            document.start(saga, stream)
     document.dead_letters()
     return document.finished()
 
@@ -137,6 +142,19 @@ class _Document:
         said = "What happened to sagas, at least once as long as Redis keeps its data: drop an `id` that you have seen."
         self._add("events", self._streams.events, said, "send")
 
+    def start(self, saga: Saga, stream: str) -> None:
+        """Another service's event that starts a saga."""
+        event = saga.starts_on
+        assert event is not None, "only sagas that an event starts"
+        channel, kind = f"start.{saga.name}", f"start.{saga.name}"
+        # Where a function makes the input of the event, only its author knows what the event has to look like.
+        payload = _ANYTHING if event.input is not None else self._input(kind, saga.input)
+        said = f"Starts a saga '{saga.name}', once for each key."
+        self._message(channel, kind, said, fields.published(event.type), payload)
+        self._messages[kind] |= {"name": event.type, "title": event.type}
+        group = self._streams.our_group(stream)
+        self._add(channel, stream, f"Events of another service, read by the consumer group `{group}`.", "receive")
+
     def dead_letters(self) -> None:
         """Where messages go that can never be handled, for each stream that has a group of ours."""
         for channel in [name for name in self._channels if name != "events"]:
@@ -157,9 +175,26 @@ class _Document:
         messages = self._channels.setdefault(channel, {}).setdefault("messages", {})
         messages[kind] = {"$ref": f"#/components/messages/{kind}"}
 
+    def _input(self, kind: str, model: type[Any]) -> Json:
+        """A saga's input, which may be spelt in either way."""
+        self._schemas[f"{kind}.camelCase"] = lifted(_in_camel_case(schema(model)), f"{kind}.camelCase.", self._schemas)
+        return {"anyOf": [reference(f"{kind}.camelCase"), self._payload(kind, model)]}
+
     def _payload(self, kind: str, model: type[Any]) -> Json:
         self._schemas[kind] = lifted(schema(model), f"{kind}.", self._schemas)
         return reference(kind)
+
+
+def _in_camel_case(shape: Any) -> Any:
+    if isinstance(shape, list):
+        return [_in_camel_case(item) for item in shape]
+    if not isinstance(shape, dict):
+        return shape
+    found = {key: _in_camel_case(item) for key, item in shape.items() if key != "examples"}
+    if isinstance(found.get("properties"), dict):
+        found["properties"] = {to_camel(name): item for name, item in found["properties"].items()}
+        found["required"] = [to_camel(name) for name in found.get("required", ())]
+    return found
 
 
 def _channel(name: str) -> Json:

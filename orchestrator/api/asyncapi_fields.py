@@ -94,6 +94,16 @@ def event(kind: str) -> Json:
     return _headers(properties, closed=True)
 
 
+def published(kind: str) -> Json:
+    """Of another service's event of this type."""
+    properties = {
+        "type": {"const": kind},
+        "timestamp": {"type": "string", "description": "When it happened; never read."},
+        "traceparent": _TRACEPARENT,
+    }
+    return _headers(properties, "timestamp", "traceparent")
+
+
 def dead_letter() -> Json:
     """Of a message that could not be handled; its own fields are there too, whatever they were."""
     properties = {

@@ -15,6 +15,7 @@ from orchestrator.api.asyncapi import describe
 from sagas import Definitions
 from sagas.order import order
 from support.api import Api, running
+from support.start_events import thanks
 from support.waiting import eventually
 
 Json = dict[str, Any]
@@ -87,6 +88,18 @@ async def test_every_stream_command_reply_and_event_is_there() -> None:
                 answers = {f"{endpoint.type}.{outcome}" for outcome in ("succeeded", "rejected", "failed")}
                 assert answers <= set(root["channels"]["replies"]["messages"])
         assert f"saga.{saga.name}.step-compensated" in root["channels"]["events"]["messages"]
+
+
+def test_the_events_that_start_sagas_are_there() -> None:
+    root = describe(Definitions([thanks]), Streams())
+    channel = root["channels"]["start.thanks"]
+    assert channel["address"] == "orders-stream"
+    assert "saga.orchestrator" in channel["description"]
+    for data in ('{"orderId": "o-1", "customerId": "alice"}', '{"order_id": "o-1", "customer_id": "alice"}'):
+        check(root, "start.thanks", {"type": "ORDER_CREATED", "data": data})
+    with pytest.raises(jsonschema.ValidationError):
+        check(root, "start.thanks", {"type": "ORDER_CREATED", "data": '{"orderId": "o-1", "price": 1}'})
+    assert root["channels"]["start.thanks.dead"]["address"] == "orders-stream.dead"
 
 
 def test_every_reference_leads_somewhere_and_nothing_is_left_over() -> None:
