@@ -233,14 +233,20 @@ async def test_streams_of_others_keep_what_they_have_and_the_place_is_remembered
         assert (van["name"], van["pending"]) == ("van-1", 5)
 
 
-async def test_a_letter_beside_a_stream_of_others_may_be_forbidden_and_holds_up_nothing(shop: Shop) -> None:
-    await shop.redis.set(f"{STREAM}.dead", "somebody else's")
-    async with following(shop):
+@pytest.mark.parametrize("why", ["the name is taken", "no right to write there"])
+async def test_a_letter_that_may_not_be_written_beside_the_stream_holds_up_nothing(shop: Shop, why: str) -> None:
+    url, allowed = shop.settings.redis_url, ("~t*", f"~{STREAM}")
+    if why == "the name is taken":
+        await shop.redis.set(f"{STREAM}.dead", "somebody else's")
+    else:
+        await shop.redis.execute_command("ACL", "SETUSER", "limited", "on", ">pw", "+@all", *allowed)
+        url = url.replace("redis://", "redis://limited:pw@")
+    async with following(shop, redis_url=url):
         await shop.publish([event("ORDER_CREATED", {}), order_created(1)])
         await eventually(shop.settled)
         assert len(await shop.letters()) == 1
         assert len(await shop.sagas()) == 1
-    assert await shop.redis.get(f"{STREAM}.dead") == "somebody else's"
+    assert await shop.redis.type(f"{STREAM}.dead") == ("string" if why == "the name is taken" else "none")
 
 
 async def test_a_dead_event_is_redriven_here_and_not_to_everybody(shop: Shop) -> None:
