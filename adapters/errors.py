@@ -11,3 +11,7 @@ class Conflict(Exception):
 
 class Locked(Conflict):
     """An open transaction, maybe of a process that is dead, holds a document that this one needs."""
+
+
+class PositionLost(Exception):
+    """What happened since that position is not known any more, or never was: begin anew. Trying again is no use."""

@@ -1,8 +1,7 @@
 """MongoDB: the only module that names the driver.
 
 Motor is the driver; PyMongo's own async client is a drop-in second one (the contract suites run on both). The few
-calls in which they differ are wrapped here. Errors of the driver leave this module only as `Unavailable` (back off)
-or `Conflict` (start over from a fresh read). Nothing here knows sagas or participants.
+calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
 """
 
 import inspect
@@ -27,7 +26,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from adapters.errors import Conflict, Locked, Unavailable
+from adapters.errors import Conflict, Locked, PositionLost, Unavailable
 
 __all__ = [
     "ASCENDING",
@@ -38,6 +37,7 @@ __all__ = [
     "Mongo",
     "Session",
     "UpdateOne",
+    "following",
     "translating",
 ]
 
@@ -58,10 +58,35 @@ SOCKET_TIMEOUT_MS = 10_000
 POOL_SIZE = 50
 
 # Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
-# stepped down, interrupted, cursor gone, disk full, no permission or wrong password (13, 18, 8000), write
+# stepped down, interrupted, cursor gone or killed, disk full, no permission or wrong password (13, 18, 8000), write
 # concern not satisfied (the write may have been applied: the caller reads before it goes on).
 AWAY_CODES = frozenset(
-    {6, 7, 13, 18, 43, 50, 64, 79, 89, 91, 134, 189, 202, 262, 8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+    {
+        6,
+        7,
+        13,
+        18,
+        43,
+        50,
+        64,
+        79,
+        89,
+        91,
+        134,
+        189,
+        202,
+        234,
+        237,
+        262,
+        8000,
+        9001,
+        10107,
+        11600,
+        11602,
+        13435,
+        13436,
+        14031,
+    }
 )
 
 
@@ -106,6 +131,16 @@ def translating() -> Iterator[None]:
         if translated is error:
             raise
         raise translated from error
+
+
+@contextmanager
+def following() -> Iterator[None]:
+    """`translating` for a change stream that goes on from a position: what is refused for good, is because of it."""
+    try:
+        with translating():
+            yield
+    except OperationFailure as error:  # 286: older than the oplog; 280: of another collection; others: it never was.
+        raise PositionLost(f"MongoDB can't go on from there: code {error.code}") from error
 
 
 class Mongo:
@@ -157,7 +192,7 @@ class Mongo:
         Raises `Conflict` where nothing was applied and the caller may start over (bounded), `Unavailable` where
         MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes.
         """
-        async with self._session() as session:
+        async with self.session() as session:
             with translating():
                 await self._begin(session)
                 try:
@@ -169,7 +204,8 @@ class Mongo:
                 return result
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Session]:
+    async def session(self) -> AsyncIterator[Session]:
+        """A session of the caller's own, for calls that belong together."""
         with translating():
             starting = self._client.start_session()
             session = await starting if inspect.isawaitable(starting) else starting

@@ -33,10 +33,12 @@ from orchestrator.audit import MongoAuditLog
 from orchestrator.dead_letters import DeadLetters
 from orchestrator.engine import Engine
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
+from orchestrator.listeners import Listeners
 from orchestrator.metrics.census import MongoCensus
 from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.metrics.sampler import Sampler, Sources, watched
+from orchestrator.mongo_changes import MongoChangeFeed
 from orchestrator.observer import Observer, Observers
 from orchestrator.places import MongoPlaces
 from orchestrator.redriving import Redriver
@@ -92,6 +94,7 @@ class Orchestrator:
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
         self._wire()
+        self.app: FastAPI = create_application(self.services)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared = False
@@ -117,17 +120,13 @@ class Orchestrator:
         backlog = backlog_of(self.bus.figures, streams, watched(definitions, streams))
         limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
         self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
-        self.sweeper = Sweeper(
-            self.engine,
-            self.bus,
-            streams,
-            batch=settings.sweep_batch,
-            every_s=settings.sweep_every_s,
-            observer=self.recorder,
-        )
+        batch, every_s = settings.sweep_batch, settings.sweep_every_s
+        self.sweeper = Sweeper(self.engine, self.bus, streams, batch=batch, every_s=every_s, observer=self.recorder)
         places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
         subscribe(self.bus, streams, self.engine, self._send_again, self.dead_letters)
         started_by = start_events.subscribe(self.bus, streams, definitions, self.starter, self.admission, places)
+        feed = MongoChangeFeed(self.mongo, settings.database)
+        self.listeners = Listeners(feed, self.clock, settings.room, self.recorder)
         self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,
@@ -137,6 +136,7 @@ class Orchestrator:
             admission=self.admission,
             dead_letters=self.dead_letters,
             redriver=Redriver(self.bus, streams, started_by),
+            listeners=self.listeners,
             auditor=Auditor(self.audit, self.clock, _uuid7),
             new_id=_uuid7,
             keys=settings.key_ring,
@@ -148,7 +148,6 @@ class Orchestrator:
             tracer=self.tracer,
             not_ready=self._not_ready,
         )
-        self.app: FastAPI = create_application(self.services)
 
     def _sources(self) -> Sources:
         """What is looked at for the metrics."""
@@ -221,7 +220,7 @@ class Orchestrator:
     async def _cancel_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(self.sampler.stop(), *self._tasks, return_exceptions=True)
+        await asyncio.gather(self.sampler.stop(), self.listeners.stop(), *self._tasks, return_exceptions=True)
 
     async def _send_again(self, _stream: str) -> None:
         """The group of the replies was lost, and with it maybe every command: nothing that is awaited may stay lost."""

@@ -86,7 +86,7 @@ def from_document(document: Mapping[str, Any]) -> SagaState:
         steps=tuple(_step_from(step) for step in document["steps"]),
         created_at=document["created_at"],
         updated_at=document["updated_at"],
-        last=_transition_from(document["history"][-1]),
+        last=transition_from(document["history"][-1]),
         pending=tuple(_pending_from(pending) for pending in document["pending"]),
         failure=_fault_from(document["failure"]),
         skip=Skip(**document["skip"]) if document.get("skip") else None,
@@ -100,7 +100,7 @@ def from_document(document: Mapping[str, Any]) -> SagaState:
 
 def history_from(document: Mapping[str, Any]) -> tuple[Transition, ...]:
     """The transitions that the document still has, oldest first."""
-    return tuple(_transition_from(entry) for entry in document["history"])
+    return tuple(transition_from(entry) for entry in document["history"])
 
 
 def to_update(change: Change) -> Document:
@@ -210,7 +210,8 @@ def _transition(transition: Transition) -> Document:
     return {name: value for name, value in entry.items() if value is not None}
 
 
-def _transition_from(document: Mapping[str, Any]) -> Transition:
+def transition_from(document: Mapping[str, Any]) -> Transition:
+    """One entry of a document's history."""
     kind, step_status = document.get("kind"), document.get("step_status")
     return Transition(
         revision=document["revision"],

@@ -8,6 +8,7 @@ from datetime import datetime
 from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
+from orchestrator.memory_changes import MemoryChangeFeed
 from orchestrator.store import InFlight, Query
 
 
@@ -18,6 +19,7 @@ class MemorySagaStore:
         self.sagas: dict[str, SagaState] = {}
         self._histories: dict[str, tuple[Transition, ...]] = {}
         self.away = False
+        self.changes = MemoryChangeFeed(lambda: self.away)
 
     async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
         self._answer()
@@ -25,7 +27,10 @@ class MemorySagaStore:
 
     def _insert(self, state: SagaState) -> SagaState | None:
         there = self.sagas.setdefault(state.id, state)
-        return None if there is state else there
+        if there is not state:
+            return there
+        self.changes.append(state, [state.last])
+        return None
 
     async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
         self._answer()
@@ -47,6 +52,7 @@ class MemorySagaStore:
         self.sagas[there.id] = _keeping_earlier_wake_up(there, change.after)
         kept = self._history(there)[: -1 if change.folded else None]
         self._histories[there.id] = (*kept, *change.transitions)[-HISTORY_LIMIT:]
+        self.changes.append(change.after, change.transitions[-HISTORY_LIMIT:])
         return True
 
     def _history(self, state: SagaState) -> tuple[Transition, ...]:

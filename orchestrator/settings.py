@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.keys import KeyRing, parse_keys
+from orchestrator.listeners import Room
 
 PREFIX = "SAGA_"
 
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(1_000, ge=1, le=10_000, description="Sagas in one `POST /v1/sagas:batch`.")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="Longest `Prefer: wait`; a longer wish is cut to this.")
+
+    max_listeners: int = Field(1_000, ge=0, le=100_000, description="Streams of events at once; beyond it: 503.")
+    listener_backlog: int = Field(
+        10_000, ge=100, le=1_000_000, description="Events that may wait for a slow listener; beyond it: it is cut off."
+    )
 
     max_active: int = Field(100_000, ge=1, le=10_000_000, description="Sagas in flight; at that many a start gets 503.")
     max_backlog: int = Field(
@@ -154,6 +160,11 @@ class Settings(BaseSettings):
         """The API keys."""
         inline = self.api_keys.get_secret_value()
         return KeyRing(parse_keys(inline) if inline.strip() else (), self.api_keys_file)
+
+    @property
+    def room(self) -> Room:
+        """For listeners."""
+        return Room(self.max_listeners, self.listener_backlog)
 
     @property
     def database(self) -> str:

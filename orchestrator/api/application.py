@@ -15,6 +15,7 @@ from orchestrator.api.access import Door, allowed, check_table
 from orchestrator.api.dead_letters import DeadLetterRoutes
 from orchestrator.api.definitions import DefinitionRoutes
 from orchestrator.api.documents import DocumentRoutes
+from orchestrator.api.events import EventRoutes
 from orchestrator.api.guard import Guard
 from orchestrator.api.health import HealthRoutes
 from orchestrator.api.history import HistoryRoutes
@@ -79,6 +80,7 @@ def create_application(services: Services) -> FastAPI:
 def routers(services: Services) -> Sequence[APIRouter]:
     """Every route that is described in the document."""
     routes = (
+        EventRoutes,  # First, because `events` is no saga's id.
         SagaRoutes,
         HistoryRoutes,
         OperatorRoutes,

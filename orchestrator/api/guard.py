@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 
 from orchestrator.api.caller import note, rate_of
 from orchestrator.api.problems import Kind, Problem, retry_later
+from orchestrator.api.sse import MEDIA_TYPE as EVENT_STREAM
 
 log = structlog.get_logger(__name__)
 
@@ -38,15 +39,15 @@ class Guard:
         self._app = app
         self._limits = limits
         self._new_id = new_id
-        self._in_hand = 0
+        self._in_hand: set[_Answer] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send, _request_id(scope) or self._new_id())
+        answer = _Answer(scope, send, _request_id(scope) or self._new_id(), self._in_hand.discard)
         note(scope, request_id=answer.request_id)
-        self._in_hand += 1
+        self._in_hand.add(answer)
         with bound_contextvars(request_id=answer.request_id):
             await self._guarded(scope, receive, answer)
 
@@ -59,10 +60,10 @@ class Guard:
             log.exception("request-failed", request_id=answer.request_id, method=scope["method"], path=scope["path"])
             await answer.replace(scope, receive, _internal_error(answer.request_id))
         finally:
-            self._in_hand -= 1
+            self._in_hand.discard(answer)
 
     async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        if self._in_hand > self._limits.requests and not _is_probe(scope):
+        if len(self._in_hand) > self._limits.requests and not _is_probe(scope):
             raise retry_later(Kind.OVERLOADED, "Too many requests are in hand.", 1)
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > self._limits.body_bytes:
@@ -104,10 +105,12 @@ class Guard:
 class _Answer:
     """Sends the answer, with the headers that every answer has."""
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, on_stream: Callable[["_Answer"], None]) -> None:
+        """`on_stream` is told when the answer turns out to be a stream of events, which may take any time."""
         self.request_id = request_id
         self._scope = scope
         self._send = send
+        self._on_stream = on_stream
         self._begun = False
 
     async def send(self, message: Message) -> None:
@@ -118,6 +121,8 @@ class _Answer:
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
             headers.update(rate_of(self._scope))
+            if headers.get("content-type", "").startswith(EVENT_STREAM):
+                self._on_stream(self)  # It is no request in hand any more: streams have a limit of their own.
         await self._send(message)
 
     async def replace(self, scope: Scope, receive: Receive, problem: Problem) -> None:

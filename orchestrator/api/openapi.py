@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from orchestrator.api import examples, openapi_sagas, schemas
+from orchestrator.api import examples, openapi_sagas, schemas, schemas_events
 from orchestrator.api.access import TABLE
 from orchestrator.api.definitions import summary, whole
 from orchestrator.api.describing import problems
@@ -26,7 +26,7 @@ def describe(app: FastAPI, definitions: Definitions, *, max_batch: int, with_key
     components = document.setdefault("components", {}).setdefault("schemas", {})
     components["Problem"] = schemas.Problem.model_json_schema(ref_template=ROOT + "{model}")
     components["Error"] = components["Problem"].pop("$defs")["Error"]
-    for model in (WithReason, SkipRequest):
+    for model in (WithReason, SkipRequest, schemas_events.TransitionTold):
         components[model.__name__] = model.model_json_schema(ref_template=ROOT + "{model}")
     for name, example in (examples.ANSWERS | _definitions(definitions)).items():
         components[name]["examples"] = [example]

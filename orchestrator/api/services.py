@@ -16,6 +16,7 @@ from orchestrator.core.state import SagaState
 from orchestrator.dead_letters import DeadLetterStore
 from orchestrator.engine import Engine
 from orchestrator.keys import KeyRing
+from orchestrator.listeners import Listeners
 from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.redriving import Redriver
@@ -36,6 +37,7 @@ class Services:
     auditor: Auditor
     dead_letters: DeadLetterStore
     redriver: Redriver
+    listeners: Listeners
     new_id: Callable[[], str]
     streams: Streams = field(default_factory=Streams)
     keys: KeyRing = field(default_factory=KeyRing)

@@ -123,6 +123,10 @@ REQUEST_DURATION = _histogram(
     *("route", "method", "status"),
 )
 
+LISTENERS = _gauge("saga_listeners", "Clients that listen to events right now.")
+TOLD = _counter("saga_listener_events_total", "Events told to listeners, each listener by itself.")
+CUT_OFF = _counter("saga_listeners_cut_off_total", "Listeners cut off because they did not keep up.")
+
 # -- the bus ---------------------------------------------------------------------------------------------------------
 
 SETTLED = _counter("saga_bus_entries_settled_total", "Entries acknowledged by this process.")
@@ -172,7 +176,7 @@ SECTIONS = {
         *(REPLIES, UNKNOWN, BATCH, APPLY_DURATION, CONFLICTS),
         *(SWEEP_DURATION, SWEEP_DUE, TIMERS, WAITING),
     ),
-    "HTTP": (REQUESTS, REQUEST_DURATION),
+    "HTTP": (REQUESTS, REQUEST_DURATION, LISTENERS, TOLD, CUT_OFF),
     "The bus": (
         *(SETTLED, LEFT, DEAD, TAKEN_OVER, VANISHED, TRIMMED, HEALED, RESTARTS, REMOVED, UNAVAILABLE),
         *(LENGTH, DEAD_LETTERS, LAG, LAG_KNOWN, PENDING, OLDEST_PENDING, CONSUMERS),

@@ -38,6 +38,9 @@ class Recorder:
         self._timers = self._counter(catalogue.TIMERS)
         self._requests = self._counter(catalogue.REQUESTS)
         self._request_duration = self._histogram(catalogue.REQUEST_DURATION)
+        self._listeners = Gauge(catalogue.LISTENERS.name, catalogue.LISTENERS.help, registry=self.registry)
+        self._told = self._counter(catalogue.TOLD)
+        self._cut_off = self._counter(catalogue.CUT_OFF)
         self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         for saga in sagas:
             self._started.labels(saga)
@@ -93,6 +96,17 @@ class Recorder:
         requests, duration = found
         requests.inc()
         duration.observe(took_s)
+
+    # -- what the listeners tell ---------------------------------------------------------------------------------------
+
+    def listening(self, count: int) -> None:
+        self._listeners.set(count)
+
+    def told(self, events: int) -> None:
+        self._told.inc(events)
+
+    def cut_off(self) -> None:
+        self._cut_off.inc()
 
     # -- how -----------------------------------------------------------------------------------------------------------
 

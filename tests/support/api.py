@@ -22,6 +22,7 @@ from orchestrator.api.guard import Limits
 from orchestrator.api.services import Services
 from orchestrator.audit import MemoryAuditLog
 from orchestrator.engine import Engine
+from orchestrator.listeners import Listeners
 from orchestrator.memory_dead_letters import MemoryDeadLetters
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.redriving import Redriver
@@ -60,6 +61,7 @@ class Api:
         self.admission = Admission(self.store, clock, limit=max_active)
         self.letters = MemoryDeadLetters(clock)
         self.audit = audit or MemoryAuditLog()
+        self.listeners = given.pop("listeners", None) or Listeners(self.store.changes, clock)
         numbers = count(1)
         self.services = Services(
             engine=self.engine,
@@ -68,6 +70,7 @@ class Api:
             admission=self.admission,
             dead_letters=self.letters,
             redriver=Redriver(self.bus, streams, given.pop("start_events", {})),
+            listeners=self.listeners,
             auditor=Auditor(self.audit, clock, lambda: f"audit-{next(numbers)}"),
             new_id=lambda: f"id-{next(numbers)}",
             limits=given.pop("limits", Limits()),
@@ -82,6 +85,7 @@ class Api:
         for participant in ("inventory", "payment", "orders"):
             stream = self.bus.streams.commands(participant)
             self.bus.subscribe(Subscription(stream, participant, _Answers(participant, codes)))
+        self.bus.server.wake()
 
     async def start(self, headers: Mapping[str, str] | None = None, **fields: Any) -> httpx.Response:
         """POST a pair of boots; `fields` replace or add fields of the body."""
@@ -126,6 +130,7 @@ async def running(api: Api) -> AsyncIterator[Api]:
     finally:
         await api.starter.stop()
         await api.bus.stop()
+        await api.listeners.stop()
         await api.client.aclose()
 
 

@@ -37,7 +37,7 @@ async def filled(api: Api, count: int) -> list[str]:
     return [f"s{number:02}" for number in reversed(range(count))]
 
 
-@pytest.mark.parametrize("saga_id", ["unknown", "events", "a" * 65, "%24ne", "a%00", "..", "é", "[$ne]"])
+@pytest.mark.parametrize("saga_id", ["unknown", "a" * 65, "%24ne", "a%00", "..", "é", "[$ne]"])
 async def test_an_unknown_saga_is_not_found(api: Api, saga_id: str) -> None:
     assert (await api.client.get(f"/v1/sagas/{saga_id}")).status_code == 404
 
