@@ -105,7 +105,7 @@ async def replay(document: Document, line: CommandLine) -> None:
     with _Reader(line) as reader:
         for block in document.blocks:
             if block.file is not None:
-                (line.directory / block.file).write_text(block.text)
+                (line.directory / block.file).write_text(reader.here(block.text))
             elif block.language == "console":
                 await reader.read(block.text)
             elif block.language == "sh":
@@ -133,7 +133,7 @@ class _Reader:
         """A block of `console`: start what stays."""
         for prompt in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, _, shown = prompt.partition("\n")
-            words = shlex.split(self._here(command), comments=True)
+            words = shlex.split(self.here(command), comments=True)
             environment = {}
             while words and re.match(r"\w+=", words[0]):
                 name, _, value = words.pop(0).partition("=")
@@ -163,7 +163,7 @@ class _Reader:
 
     def run(self, script: str, expected: Block | None) -> None:
         """A block of `sh`."""
-        run = self.line.shell(self._here(script))
+        run = self.line.shell(self.here(script))
         assert run.returncode == 0, f"{script}\n{run.stdout}{run.stderr}"
         if expected is not None and expected.language == "json":
             assert is_shown(json.loads(run.stdout), json.loads(expected.text)), f"{script}\n{run.stdout}"
@@ -180,7 +180,8 @@ class _Reader:
 
             await eventually(has_shown)
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
+        """The text with the addresses of the servers that run here."""
         for shown, address in self.addresses.items():
             text = text.replace(shown, address)
         return text
