@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from adapters.logs import configure
 from adapters.mongo import Mongo
 from adapters.process import run
 from adapters.servers import Servers
@@ -23,7 +24,6 @@ from cli.seeding import seed_what_is_missing
 from cli.terminal import note, show
 from cli.totals import Totals, read_totals
 from client import SyncSagaClient
-from orchestrator.logs import configure
 from participants.app import SHIPPED
 from sagas.order import PlacedItem, PlaceOrder, order
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import orchestrator.app
+from adapters.logs import configure
 from adapters.process import run
 from adapters.tracing.configuration import tracing
 from cli.data_directory import DataDirectory
@@ -12,7 +13,6 @@ from cli.expected import explaining
 from cli.lookup import find_participant
 from cli.stopping import Stopping
 from cli.terminal import note
-from orchestrator.logs import configure
 from orchestrator.settings import Settings
 from participants.app import SERVICE, build, serve
 
@@ -47,9 +47,9 @@ def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
 @explaining
 def run_participant(name: str) -> None:
     """One participant, on the databases that the environment names."""
-    settings = Settings.load()
+    settings = participant_settings()
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
     note(f"Participant {participant.name} runs.")
     with tracing(f"{SERVICE}{participant.name}") as tracer:
-        run(serve(build(participant, settings=participant_settings(), tracer=tracer)))
+        run(serve(build(participant, settings=settings, tracer=tracer)))

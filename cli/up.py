@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import orchestrator.app
+from adapters.logs import configure
 from adapters.process import run
 from adapters.servers.process import free_port
 from adapters.tracing.configuration import tracing
@@ -22,7 +23,6 @@ from cli.stopping import Stopping
 from cli.supervisor import Supervisor
 from cli.terminal import note
 from client import SagaClient
-from orchestrator.logs import configure
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
 from participants.participant import Participant

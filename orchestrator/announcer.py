@@ -8,6 +8,7 @@ from adapters.bus import Bus, Entry
 from adapters.clock import Clock
 from adapters.streams.envelope import Unencodable, encode_command, encode_event
 from adapters.streams.names import Streams
+from adapters.tracing.context import trace_id_of
 from adapters.tracing.messages import sending, tell_commands
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator.core.state import Decision
@@ -61,7 +62,8 @@ class Announcer:
         try:
             fields = encode_command(message)
         except Unencodable as error:  # Its deadline passes like that of a lost one; the saga goes on from there.
-            log.error("command-not-encodable", saga_id=message.saga_id, command_id=message.id, reason=str(error))
+            ids = {"saga_id": message.saga_id, "command_id": message.id, "trace_id": trace_id_of(message.traceparent)}
+            log.error("command-not-encodable", **ids, exc_info=error)
             return None
         fields["replyto"] = self._streams.replies
         if self._tracer.on and (context := sending(message, fields["time"])) is not None:

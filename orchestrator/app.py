@@ -13,6 +13,7 @@ import structlog
 import uuid_utils
 from fastapi import FastAPI
 
+from adapters import logs
 from adapters.clock import Clock, SystemClock
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
@@ -21,7 +22,7 @@ from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from adapters.tracing.configuration import tracing
 from adapters.tracing.port import Tracer, Untraced
-from orchestrator import logs, start_events
+from orchestrator import start_events
 from orchestrator.admission import Admission, backlog_of
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
@@ -39,9 +40,10 @@ from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.metrics.sampler import Sampler, Sources, watched
 from orchestrator.mongo_changes import MongoChangeFeed
-from orchestrator.observer import Observer, Observers
+from orchestrator.observer import Observers
 from orchestrator.places import MongoPlaces
 from orchestrator.redriving import Redriver
+from orchestrator.saga_log import SagaLog
 from orchestrator.serving import HttpServer, serve_until
 from orchestrator.settings import InvalidSettings, Settings
 from orchestrator.starting import Starter
@@ -93,6 +95,7 @@ class Orchestrator:
         self.tracer = tracer or Untraced()
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
+        self.sampler = Sampler(self._sources())
         self._wire()
         self.app: FastAPI = create_application(self.services)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -100,16 +103,14 @@ class Orchestrator:
         self._prepared = False
 
     def _engine(self, definitions: Definitions) -> Engine:
-        observer: Observer = self.recorder
-        if self.tracer.on:
-            observer = Observers(self.recorder, SagaSpans(self.tracer, self.bus.streams.replies))
+        spans = [SagaSpans(self.tracer, self.bus.streams.replies)] if self.tracer.on else []
         return Engine(
             definitions,
             self.store,
             Announcer(self.bus, self.bus.streams, self.clock, self.tracer),
             self.clock,
             cache_limit=self.settings.cache_limit,
-            observer=observer,
+            observer=Observers(self.recorder, SagaLog(), *spans),
             tracer=self.tracer,
         )
 
@@ -127,7 +128,6 @@ class Orchestrator:
         started_by = start_events.subscribe(self.bus, streams, definitions, self.starter, self.admission, places)
         feed = MongoChangeFeed(self.mongo, settings.database)
         self.listeners = Listeners(feed, self.clock, settings.room, self.recorder)
-        self.sampler = Sampler(self._sources())
         self.services = Services(
             engine=self.engine,
             bus=self.bus,
@@ -145,6 +145,7 @@ class Orchestrator:
             max_batch=settings.max_batch,
             wait_max_s=settings.wait_max_s,
             metrics=Exposition(self.recorder, self.sampler),
+            access_log=settings.access_log,
             tracer=self.tracer,
             not_ready=self._not_ready,
         )

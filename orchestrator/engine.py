@@ -21,6 +21,7 @@ from orchestrator.core.conclude import unsent as not_sent
 from orchestrator.core.decide import begin, decide
 from orchestrator.core.state import Decision, Message, SagaState, Woken
 from orchestrator.documents import Change
+from orchestrator.identity import command_of, names
 from orchestrator.observer import Applied, Observer, Unobserved
 from orchestrator.store import SagaStore
 from orchestrator.waiters import Waiters
@@ -77,7 +78,6 @@ class Engine:
         new = [decision for decision, other in zip(decisions, there, strict=True) if other is None]
         for decision in new:
             self._cache.put(decision.state)
-            log.debug("saga-started", saga_id=decision.state.id, saga=decision.state.saga)
         self._observer.accepted(new, repeated=len(starts) - len(new))
         started = [
             Started(decision.state) if other is None else _already(start, other)
@@ -158,7 +158,7 @@ class Engine:
         given = batch.inputs[index]
         state = states.get(given.saga_id)
         if state is None:
-            log.warning("saga-unknown", saga_id=given.saga_id)
+            log.warning("saga-unknown", saga_id=given.saga_id, command_id=command_of(given.message))
             return True
         saga = self.definition(state)
         if saga is None:
@@ -189,12 +189,6 @@ class Engine:
             after = batch.changes[saga_id].after
             self._cache.put(after)
             self.waiters.tell(after)
-            if after.status is not batch.changes[saga_id].before.status:
-                told = {"saga": after.saga, "status": after.status.value, "revision": after.revision}
-                log.info("saga-status", saga_id=saga_id, **told)
-            for pending in after.pending:
-                if pending.needs_attention:
-                    log.warning("step-needs-attention", command_id=pending.command_id, attempt=pending.attempt)
         return batch.changes.keys() - saved
 
     def _decision(self, saga: Saga, state: SagaState, given: Input, now: datetime) -> Decision | None:
@@ -203,14 +197,14 @@ class Engine:
         try:
             return decide(saga, state, given.message, now)
         except Exception:  # A document that somebody has changed by hand, say.
-            log.exception("saga-undecidable", saga_id=state.id)
+            log.exception("saga-undecidable", **names(state, command_of(given.message)))
             return None
 
     def _repeated(self, saga: Saga, state: SagaState, now: datetime) -> Decision | None:
         try:
             return repeat(saga, state, now)
         except StepFault as error:  # A definition's function that no longer makes the command.
-            log.error("command-not-built", saga_id=state.id, reason=str(error))
+            log.error("command-not-built", **names(state, state.pending[0].command_id), exc_info=error)
             return None
 
     async def _announce(self, batch: Batch, done: Mapping[int, Applied], now: datetime) -> None:
@@ -243,7 +237,7 @@ class Engine:
         saga = self.definitions.get(state.saga, state.version)
         if saga is not None and saga.fingerprint == state.fingerprint:
             return saga
-        log.error("definition-unknown", saga_id=state.id, saga=state.saga, version=state.version)
+        log.error("definition-unknown", **names(state), saga=state.saga, version=state.version)
         return None
 
     async def resend(self, participant: str | None, page: int = 500) -> int:

@@ -6,6 +6,7 @@ import structlog
 
 from adapters.bus import Ack, Dead, Delivery, Verdict
 from adapters.streams.envelope import Undecodable, decode_reply
+from adapters.streams.verdicts import names, without_words
 from orchestrator.core.state import Replied
 from orchestrator.engine import Engine
 from orchestrator.work import Input
@@ -30,6 +31,6 @@ def _decode(delivery: Delivery) -> Input | Dead:
     try:
         reply = decode_reply(delivery.fields)
     except Undecodable as error:
-        log.warning("reply-undecodable", stream=delivery.stream, entry_id=delivery.entry_id, reason=str(error))
+        log.warning("reply-undecodable", **names(delivery), reason=without_words(str(error)))
         return Dead(str(error))
     return Input(reply.saga_id, Replied(reply), redelivered=delivery.redelivered)

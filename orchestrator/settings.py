@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     dead_letter_expiry_days: int = Field(90, ge=1, le=24_000, description="How long a dead letter is kept.")
     audit_expiry_days: int = Field(400, ge=1, le=24_000, description="How long an audit record is kept.")
 
+    access_log: bool = Field(False, description="Whether each HTTP request is logged; probes and scrapes are not.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."

@@ -254,7 +254,7 @@ def _readable(documents: Sequence[Document]) -> list[SagaState]:
         try:
             states.append(from_document(document))
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            log.error("saga-unreadable", saga_id=str(document["_id"]), error=f"{type(error).__name__}: {error}")
+            log.error("saga-unreadable", saga_id=str(document["_id"]), exc_info=error)
     return states
 
 

@@ -9,8 +9,11 @@ import sys
 from dataclasses import dataclass
 from random import SystemRandom
 
+import structlog
+
 from adapters.bus import Bus
 from adapters.clock import Clock, SystemClock
+from adapters.logs import configure
 from adapters.mongo import Mongo
 from adapters.process import run
 from adapters.streams.application import FastStream, application
@@ -26,6 +29,8 @@ from participants.participant import Participant
 from participants.payment import payment
 from participants.settings import ParticipantSettings
 
+log = structlog.get_logger(__name__)
+
 SERVICE = "saga-participant-"  #: a participant's name in traces is this and its own
 
 SHIPPED = {participant.name: participant for participant in (inventory, payment, orders)}
@@ -37,6 +42,7 @@ class Running:
 
     bus: RedisBus
     mongo: Mongo
+    names: list[str]
 
     async def start(self) -> None:
         """Begin to handle commands. Returns at once also while Redis or MongoDB is away: it keeps trying."""
@@ -76,7 +82,7 @@ def build(
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
         attach(participant, settings, bus=bus, mongo=mongo, clock=clock, tracer=tracers[participant.name])
-    return Running(bus, mongo)
+    return Running(bus, mongo, list(tracers))
 
 
 def attach(
@@ -102,8 +108,10 @@ def attach(
 
 def faststream_app(participant: Participant) -> FastStream:
     """The application behind `faststream run participants.inventory:app`; settings come from the environment."""
+    settings = ParticipantSettings()
+    configure(settings.log_level, settings.log_format)
     tracer = configured(f"{SERVICE}{participant.name}")
-    running = build(participant, tracer=tracer)
+    running = build(participant, settings=settings, tracer=tracer)
 
     async def stop() -> None:
         await running.stop()
@@ -118,8 +126,10 @@ async def serve(running: Running) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await running.start()
+    log.info("participants-started", participants=running.names)
     await stopping.wait()
     await running.stop()
+    log.info("participants-stopped", participants=running.names)
 
 
 def main(names: list[str]) -> int:
@@ -128,8 +138,10 @@ def main(names: list[str]) -> int:
     if unknown or not names:
         sys.stderr.write(f"usage: python -m participants.app {' | '.join(SHIPPED)} …\n")
         return 2
+    settings = ParticipantSettings()
+    configure(settings.log_level, settings.log_format)
     with tracing(f"{SERVICE}{names[0]}") as tracer:
-        run(serve(build(*(SHIPPED[name] for name in names), tracer=tracer)))
+        run(serve(build(*(SHIPPED[name] for name in names), settings=settings, tracer=tracer)))
     return 0
 
 

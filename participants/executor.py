@@ -6,7 +6,6 @@ again one by one, so that only the culprit fails. Single and external handlers a
 """
 
 import asyncio
-import traceback
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -87,7 +86,7 @@ class Executor:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # Whatever a handler raises must not cost the other commands their answers.
-            _log.warning("batch-aborted", commands=len(commands), error=type(error).__name__)
+            _log.warning("batch-aborted", commands=len(commands), exc_info=error)
             return {}
         return settled
 
@@ -130,7 +129,7 @@ class Executor:
                 Outcome.FAILED, CONFLICT, "too many concurrent writers, or a duplicate key of the handler's"
             )
         except Exception as error:  # noqa: BLE001  # Only this command fails; the error is told to the orchestrator, the trace is not.
-            _log.error("command-failed", saga_id=command.saga_id, command_id=command.id, **_described(error))
+            _log.error("command-failed", saga_id=command.saga_id, command_id=command.id, exc_info=error)
             return failed(error)
 
     async def _resolve(self, action: Row) -> Answer | None:
@@ -140,12 +139,7 @@ class Executor:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # Still unknown: the compensation must not go on, and is sent again.
-            _log.error("outcome-unknown", saga_id=action.saga_id, command_id=action.id, **_described(error))
+            _log.error("outcome-unknown", saga_id=action.saga_id, command_id=action.id, exc_info=error)
             detail = presentable(f"{action.id}: {type(error).__name__}: {error}")
             return Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, detail)
         return None
-
-
-def _described(error: Exception) -> dict[str, str]:
-    """For the log: where it was raised. Never the values on the way there, which a logger's own trace may show."""
-    return {"error": presentable(repr(error)), "trace": "".join(traceback.format_tb(error.__traceback__))}

@@ -1,6 +1,7 @@
 """Settings of the participants: environment variables `SAGA_…`, checked before the first message."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,6 +37,11 @@ class ParticipantSettings(BaseSettings):
     )
     command_batch: int = Field(
         200, ge=1, le=1_000, description="Commands read at once, and so handled in one transaction."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."
     )
 
     @property

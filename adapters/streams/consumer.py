@@ -22,7 +22,7 @@ from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
-from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
+from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +121,7 @@ class Consumer:
             for error in unsettled.values():
                 raise error
         except WrongType as error:
-            log.warning("publishing-refused", stream=delivery.stream, entry_id=delivery.entry_id, error=str(error))
+            log.warning("publishing-refused", **names(delivery), error=str(error))
         except Unavailable as error:
             if counted:
                 await self._uncount(delivery.entry_id)
@@ -183,7 +183,7 @@ class Consumer:
 
     async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
         """The entries that a dead letter causes; the application has its copy first, for Redis may lose ours."""
-        log.warning("entry-dead", stream=delivery.stream, entry_id=delivery.entry_id, reason=reason)
+        log.warning("entry-dead", **names(delivery), reason=without_words(reason))
         await self._tell_dead(delivery, reason)
         return dead_letters(delivery, reason, self._shared.clock.now(), self._shared.streams)
 
@@ -194,8 +194,8 @@ class Consumer:
             await self._shared.on_dead(delivery, reason)
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - the letter itself is safe; a failing copy must not block the stream
-            log.error("dead-letter-copy-failed", entry_id=delivery.entry_id, error=repr(error))
+        except Exception as error:  # The letter itself is safe; a failing copy must not block the stream.
+            log.error("dead-letter-copy-failed", **names(delivery), exc_info=error)
 
     async def _count(self, entry_id: str) -> int:
         step = 1 - self._overcounted.get(entry_id, 0)
@@ -219,7 +219,7 @@ class Consumer:
 
     def _leave(self, delivery: Delivery, verdict: Leave) -> None:
         self._shared.counts.left += 1
-        log.info("entry-left", stream=delivery.stream, entry_id=delivery.entry_id, reason=verdict.reason)
+        log.info("entry-left", **names(delivery), reason=without_words(verdict.reason))
 
     def _delivery(self, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Delivery:
         return Delivery(

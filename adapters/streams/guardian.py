@@ -89,8 +89,8 @@ class Guardian:
         while not stopping.is_set():
             try:
                 await step()
-            except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
-                log.warning("guardian-step-failed", stream=self.stream, step=step.__name__, error=repr(error))
+            except Exception as error:  # A guardian that dies guards nothing.
+                log.warning("guardian-step-failed", stream=self.stream, step=step.__name__, exc_info=error)
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
@@ -148,8 +148,8 @@ class Guardian:
     async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]]) -> None:
         try:
             await on_healed(self.stream)
-        except Exception as error:  # noqa: BLE001 - owed until it succeeds; the reader is not to blame
-            log.warning("on-healed-failed", stream=self.stream, error=repr(error))
+        except Exception as error:  # Owed until it succeeds; the reader is not to blame.
+            log.warning("on-healed-failed", stream=self.stream, exc_info=error)
         else:
             self._heal_owed = False
 

@@ -3,17 +3,16 @@
 No redis-py here: `adapters/memory_bus.py` follows the same rules.
 """
 
-import traceback
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import PurePath
 
 import structlog
 
 from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
-from adapters.streams.envelope import failed_reply, time_text
+from adapters.streams.envelope import MAX_ID_CHARS, failed_reply, time_text
 from adapters.streams.names import Streams
+from adapters.tracing.context import trace_id_of
 
 log = structlog.get_logger(__name__)
 
@@ -47,17 +46,27 @@ async def judge_alone(subscription: Subscription, delivery: Delivery, counted: i
 
 
 def log_raised(deliveries: Sequence[Delivery], error: Exception) -> None:
-    """One line for a handler that raised: what and where, but no local variables, which hold payloads."""
-    first = deliveries[0]
-    frames = traceback.extract_tb(error.__traceback__)
-    log.error(
-        "handler-raised",
-        stream=first.stream,
-        entry_id=first.entry_id,
-        entries=len(deliveries),
-        error=f"{type(error).__name__}: {error}"[:500],
-        where=" > ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in frames),
-    )
+    """One line for a handler that raised."""
+    log.error("handler-raised", **names(deliveries[0]), entries=len(deliveries), exc_info=error)
+
+
+def names(delivery: Delivery) -> dict[str, str]:
+    """How an entry is named in a log line: where it is, and which saga and command it seems to be about."""
+    fields = delivery.fields
+    command_id = fields.get("causationid") or fields.get("id", "")
+    given = {
+        "stream": delivery.stream,
+        "entry_id": delivery.entry_id,
+        "saga_id": (fields.get("subject") or command_id.partition("/")[0])[:MAX_ID_CHARS],
+        "command_id": command_id[:MAX_ID_CHARS],
+        "trace_id": trace_id_of(fields.get("traceparent")),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def without_words(reason: str) -> str:
+    """A reason without what follows its colon: an exception's words may hold anything that was sent."""
+    return reason.partition(":")[0]
 
 
 def dead_letters(delivery: Delivery, reason: str, now: datetime, streams: Streams) -> tuple[Entry, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from adapters.clock import Clock, SystemClock
 from adapters.facts import Unknown
+from adapters.logs import configure
 from cli.data_directory import DataDirectory, nearest
 from cli.doctor.check import Check, judged
 from cli.doctor.environment import judge_here
@@ -19,7 +20,6 @@ from cli.failure import Exit
 from cli.lookup import find_participant
 from cli.service import KEY_VARIABLE
 from cli.terminal import show, show_json
-from orchestrator.logs import configure
 from participants.app import SHIPPED
 
 

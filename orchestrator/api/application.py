@@ -61,7 +61,8 @@ def create_application(services: Services) -> FastAPI:
     throttle, clock = Throttle(services.rates), services.engine.clock
     app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
-    app.add_middleware(Counted, recorder=services.metrics.recorder)  # Around the guard: what that refuses counts too.
+    # Around the guard: what that refuses counts too.
+    app.add_middleware(Counted, recorder=services.metrics.recorder, logged=services.access_log)
     app.add_middleware(Traced, tracer=services.tracer)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)

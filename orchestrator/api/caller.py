@@ -7,6 +7,8 @@ from starlette.types import Scope
 
 _RATE_HEADERS = {"RateLimit": "rate", "RateLimit-Policy": "rate_policy"}
 
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})  #: asked all the time, by machines
+
 NOBODY = ""  #: the caller, where nobody has to say who they are
 
 

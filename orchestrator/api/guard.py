@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from orchestrator.api.caller import note, rate_of
+from orchestrator.api.caller import PROBES, note, rate_of
 from orchestrator.api.problems import Kind, Problem, retry_later
 from orchestrator.api.sse import MEDIA_TYPE as EVENT_STREAM
 
@@ -137,7 +137,7 @@ def _request_id(scope: Scope) -> str | None:
 
 
 def _is_probe(scope: Scope) -> bool:
-    return scope["path"] in ("/livez", "/readyz", "/metrics")
+    return scope["path"] in PROBES
 
 
 def _internal_error(request_id: str) -> Problem:

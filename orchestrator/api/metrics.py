@@ -3,12 +3,16 @@
 import asyncio
 from typing import Any
 
+import structlog
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.api.caller import PROBES, found
 from orchestrator.api.services import Services
 from orchestrator.metrics.recorder import Recorder
+
+log = structlog.get_logger(__name__)
 
 OTHER = "other"  #: no label is made of what a client wrote
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -39,11 +43,12 @@ class MetricsRoutes:
 
 
 class Counted:
-    """Wraps the application: counts each answer by its route's template, never by its path."""
+    """Wraps the application: counts each answer by its route's template, never by its path; logs it where wanted."""
 
-    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+    def __init__(self, app: ASGIApp, recorder: Recorder, *, logged: bool = False) -> None:
         self._app = app
         self._recorder = recorder
+        self._logged = logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,7 +68,13 @@ class Counted:
             await self._app(scope, receive, noting)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else OTHER
-            self._recorder.answered(_template(scope), method, status, loop.time() - begun)
+            took_s = loop.time() - begun
+            self._recorder.answered(_template(scope), method, status, took_s)
+            if self._logged and scope["path"] not in PROBES:
+                ids = {name: found(scope, name) for name in ("request_id", "caller")}
+                saga_id = scope.get("path_params", {}).get("saga_id")
+                said = {"route": _template(scope), "status": status, "took_ms": round(took_s * 1_000, 1)}
+                log.info("request-answered", method=method, **said, **ids, saga_id=saga_id)
 
 
 def _template(scope: Scope) -> str:

@@ -24,6 +24,7 @@ from orchestrator.core.state import (
     SkipRequested,
 )
 from orchestrator.engine import CHANGED
+from orchestrator.identity import names
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,8 @@ class OperatorRoutes:
             raise _refused("definition-unknown", "this process does not have the definition that the saga began with")
         if decision.refused is not None:
             code, _, words = decision.refused.partition(": ")
+            if code == "internal":
+                log.error("request-raised", **names(decision.state), error=words.partition(":")[0])
             raise _refused(code, words)
         return decision.state
 
@@ -112,8 +115,7 @@ def _refused(code: str, words: str) -> Problem:
     if code == "invalid-data":
         return invalid("body", [Fault("/data", words)])
     if code == "internal":  # What a definition's own function said may be anything.
-        log.error("request-raised", reason=words)
-        words = "the saga's definition can't go on from here; the service's log says why"
+        words = "the saga's definition can't go on from here; the service's log says what was raised"
     return Problem(Kind.REFUSED, _sentence(words), extra={"code": code})
 
 

@@ -46,6 +46,7 @@ class Services:
     max_batch: int = 1_000
     wait_max_s: float = 30.0
     metrics: Exposition = field(default_factory=lambda: Exposition(Recorder()))
+    access_log: bool = False
     tracer: Tracer = field(default_factory=Untraced)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: set: nobody waits any longer
     not_ready: Callable[[], str | None] = lambda: None  #: why this process does not work yet, beyond its servers

@@ -10,11 +10,10 @@ from structlog.contextvars import bound_contextvars
 
 from adapters.tracing.context import of_saga, parse, trace_id_of
 from adapters.tracing.port import Attribute, LiveSpan, SpanKind, Tracer
-from orchestrator.api.caller import found, note
+from orchestrator.api.caller import PROBES, found, note
 from orchestrator.api.headers import traceparent
 from orchestrator.core.state import SagaState
 
-_UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER = "HTTP"  #: the name of a request whose method nobody knows
 
@@ -27,7 +26,7 @@ class Traced:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _UNTRACED:
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         given = traceparent(Headers(scope=scope))

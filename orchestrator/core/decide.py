@@ -267,10 +267,11 @@ def _internal_fault(saga: Saga, state: SagaState, message: Message, error: Excep
     Before the pivot the saga compensates, the step in flight included. After it, and where compensating is what
     failed, it is stuck with its command pending: a corrected definition resumes it.
     """
+    refused = refuse(state, f"internal: {_internal(error, None).detail}")
     if not state.pending:
-        return refuse(state, f"internal: {error}")
+        return refused
     if state.status is Status.STUCK:
-        return postpone(state, now) if isinstance(message, Woken) else refuse(state, f"internal: {error}")
+        return postpone(state, now) if isinstance(message, Woken) else refused
 
     def afresh() -> Turn:
         return Turn.of(saga, state, now).concerning(state.pending[0], by_reply=isinstance(message, Replied))
