@@ -1,10 +1,10 @@
 """Dead letters over HTTP: looked at, put on their streams again, removed; each by somebody who is written down."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from adapters.bus import Delivery
+from adapters.bus import Ack, Dead, Delivery, Verdict
 from orchestrator.api import schemas_dead_letters
 from orchestrator.dead_letters import MAX_TOTAL_LENGTH, letter_id
 from support.api import Api, problem, running
@@ -146,3 +146,36 @@ async def test_who_redrives_and_deletes_is_written_down_once_each(api: Api) -> N
         ("delete-dead-letter", "refused", "dead-letter-not-found", None),
     ]
     assert {record.saga_id for record in api.audit.records} == {"a", None}
+
+
+async def of_a_shop(api: Api, stream: str = "orders-stream") -> str:
+    """A dead event of another service; its id."""
+    await api.letters(Delivery(stream, "1-1", {"type": "ORDER_CREATED", "data": "{}"}), "no order id")
+    return letter_id(stream, "1-1")
+
+
+async def test_a_dead_event_of_another_service_is_tried_here_and_published_nowhere() -> None:
+    handled: list[Delivery] = []
+    verdicts: list[Verdict] = [Dead("no order id"), Ack()]
+
+    async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        handled.extend(deliveries)
+        return [verdicts.pop(0)]
+
+    async with running(Api(start_events={"orders-stream": handler})) as api:
+        found = await of_a_shop(api)
+        refused = problem(await api.client.post(path(found, "/redrive")), "refused", 409)
+        assert (refused["code"], refused["detail"]) == ("still-dead", "It can't be handled: no order id")
+        assert (await api.client.get(path(found))).json()["redrives"] == 0
+
+        done = await api.client.post(path(found, "/redrive"))
+        assert (done.status_code, done.json()["redrives"]) == (202, 1)
+        assert [one.fields["type"] for one in handled] == ["ORDER_CREATED"] * 2
+        assert not api.bus.server.entries("orders-stream")
+
+
+async def test_a_stream_of_others_is_not_written_to_once_no_saga_starts_there(api: Api) -> None:
+    refused = problem(await api.client.post(path(await of_a_shop(api), "/redrive")), "refused", 409)
+    assert refused["code"] == "still-dead"
+    assert "No saga starts on this stream any more" in str(refused["detail"])
+    assert not api.bus.server.entries("orders-stream")

@@ -8,6 +8,7 @@ from orchestrator.api import schemas_definitions
 from sagas import Saga, pivot, step, undo
 from sagas.order import CHARGE_PAYMENT, REFUND_PAYMENT, RELEASE_STOCK, RESERVE_STOCK, Order, PlaceOrder, order
 from support.api import Api, problem, running
+from support.start_events import STREAM, thanks
 
 newer = Saga(
     "order",
@@ -51,6 +52,14 @@ async def test_an_older_version_can_be_asked_for(api: Api) -> None:
     schemas_definitions.Definition.model_validate(found)
     assert (found["version"], found["fingerprint"]) == (1, order.fingerprint)
     assert found["steps"][2]["kind"] == "retriable"
+
+
+async def test_the_event_that_starts_a_saga_is_shown() -> None:
+    async with running(Api(sagas=(thanks, order))) as api:
+        found = (await api.client.get("/v1/definitions/thanks")).json()
+        schemas_definitions.Definition.model_validate(found)
+        assert found["starts_on"] == {"type": "ORDER_CREATED", "stream": STREAM, "start": "$"}
+        assert (await api.client.get("/v1/definitions/order")).json()["starts_on"] is None
 
 
 @pytest.mark.parametrize("path", ["nothing", "Order", "%24ne", "order?version=3", "nothing?version=1"])
