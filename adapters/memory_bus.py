@@ -7,86 +7,16 @@ may rely on is stated by tests/contracts/test_bus_contract.py, which the real bu
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.memory_foreign import delivered_at, settled_until
+from adapters.memory_server import Group, MemoryServer, Pending
 from adapters.streams.names import Streams
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
-
-
-@dataclass(slots=True)
-class _Pending:
-    """An entry that was delivered and not yet settled."""
-
-    delivery: Delivery
-    owner: "MemoryBus"
-    alone: int = 0  # how often it was handled alone
-    in_hand: bool = True
-
-
-@dataclass(slots=True)
-class _Group:
-    """A consumer group: how far it was delivered, and what of that is not settled."""
-
-    delivered: int = 0
-    pending: dict[str, _Pending] = field(default_factory=dict)
-
-
-class MemoryServer:
-    """What Redis is for the real buses: the streams and their groups, and the faults that tests inject."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._sequence = 0
-        self.streams: dict[str, list[tuple[Delivery, datetime]]] = {}  #: every entry ever added, with its time
-        self.groups: dict[tuple[str, str], _Group] = {}
-        self.down = False  #: nothing is published, delivered or acknowledged
-        self.refused: set[str] = set()  #: streams that accept no entry
-        self.waiting: list[asyncio.Event] = []  #: one for each bus: set when there may be something to do
-
-    def flush(self) -> None:
-        """Lose everything, as FLUSHALL does."""
-        self.streams.clear()
-        self.groups.clear()
-        self.wake()
-
-    def destroy_group(self, stream: str, group: str) -> None:
-        """Lose one group with all that it had pending, as XGROUP DESTROY does."""
-        self.groups.pop((stream, group), None)
-        self.wake()
-
-    def ids(self, stream: str) -> Sequence[str]:
-        """The ids of what is on a stream, oldest first."""
-        return [delivery.entry_id for delivery, _ in self.streams.get(stream, ())]
-
-    def add(self, entry: Entry) -> Unavailable | None:
-        """Append an entry."""
-        if self.down or entry.stream in self.refused:
-            return Unavailable(f"{entry.stream} accepts nothing")
-        now = self._clock.now()
-        self._sequence += 1
-        entry_id = f"{int(now.timestamp() * 1_000)}-{self._sequence}"
-        self.streams.setdefault(entry.stream, []).append((Delivery(entry.stream, entry_id, dict(entry.fields)), now))
-        self.wake()
-        return None
-
-    def entries(self, stream: str) -> Sequence[Mapping[str, str]]:
-        """The fields of what is on a stream, oldest first."""
-        return [delivery.fields for delivery, _ in self.streams.get(stream, ())]
-
-    def wake(self) -> None:
-        """Make every started bus look again."""
-        for event in self.waiting:
-            event.set()
-
-    def check(self) -> None:
-        """Raise `Unavailable` while the server is down."""
-        if self.down:
-            raise Unavailable("the server is down")
 
 
 class MemoryBus:
@@ -112,12 +42,13 @@ class MemoryBus:
         self._on_dead = on_dead
         self._on_publish: OnPublish | None = None
         self._subscriptions: list[Subscription] = []
-        self._known_groups: dict[tuple[str, str], _Group] = {}
+        self._known_groups: dict[tuple[str, str], Group] = {}
+        self._heals_owed: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._retry_at = clock.now()
-        self._changed = asyncio.Event()
-        self.server.waiting.append(self._changed)
+        self.changed = asyncio.Event()  #: there may be something to do
+        self.server.buses.append(self)
         self.alive = True  #: a bus that is not alive loses what it held to the others
 
     def watch(self, on_publish: OnPublish) -> None:
@@ -132,7 +63,7 @@ class MemoryBus:
             published(results)
         for entry, result in zip(entries, results, strict=True):
             if result is None and (group := self.streams.own_group(entry.stream)) is not None:
-                self.server.groups.setdefault((entry.stream, group), _Group())
+                self.server.groups.setdefault((entry.stream, group), Group())
         return results
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
@@ -144,6 +75,10 @@ class MemoryBus:
         """Register a subscription; before `start`."""
         self._subscriptions.append(subscription)
 
+    def reads(self, stream: str) -> bool:
+        """Whether something here is subscribed to the stream."""
+        return any(subscription.stream == stream for subscription in self._subscriptions)
+
     async def start(self) -> None:
         """Deliver in the background: at once what is new, and on the clock what has to be tried again."""
         self._task = asyncio.create_task(self._run())
@@ -151,17 +86,21 @@ class MemoryBus:
     async def stop(self) -> None:
         """Finish the batch in hand, then stop delivering; others take over what was left."""
         self._stopping = True
-        self._changed.set()
+        self.changed.set()
         if self._task is not None:
             await self._task
-        self.alive = False
-        self.server.wake()
+        self._leave()
 
     def kill(self) -> None:
         """Stop in the middle of whatever is in hand, as SIGKILL does; others take it over."""
         if self._task is not None:
             self._task.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
         self.alive = False
+        if self in self.server.buses:
+            self.server.buses.remove(self)
         self.server.wake()
 
     async def problems(self) -> Sequence[str]:
@@ -188,7 +127,7 @@ class MemoryBus:
 
     async def _run(self) -> None:
         while not self._stopping:
-            self._changed.clear()
+            self.changed.clear()
             again = self._clock.now() >= self._retry_at
             if again:
                 self._retry_at = self._clock.now() + timedelta(seconds=self._retry_s)
@@ -197,52 +136,65 @@ class MemoryBus:
 
     async def _wait(self) -> None:
         """Until something changed, or what was left is due again."""
-        waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._changed.wait())]
+        retrying = None
         if self.server.down or any(group.pending for group in self.server.groups.values()) or self._has_foreign:
-            waits.append(asyncio.ensure_future(self._clock.sleep(self._retry_s)))
+            retrying = asyncio.ensure_future(self._look_again_later())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await self.changed.wait()
         finally:
-            for each in waits:
-                each.cancel()
+            if retrying is not None:
+                retrying.cancel()
 
-    async def _deliver_again(self, subscription: Subscription, group: _Group) -> bool:
+    async def _look_again_later(self) -> None:
+        await self._clock.sleep(self._retry_s)
+        self.changed.set()
+
+    async def _deliver_again(self, subscription: Subscription, group: Group) -> bool:
         moved = False
         for pending in list(group.pending.values()):
             if not pending.owner.alive or (pending.owner is self and not pending.in_hand):
                 moved |= await self._alone(subscription, group, pending)
         return moved
 
-    async def _deliver_fresh(self, subscription: Subscription, group: _Group) -> bool:
+    async def _deliver_fresh(self, subscription: Subscription, group: Group) -> bool:
         room = self._max_records if subscription.foreign is None else max(0, subscription.foreign.room())
         fresh = self.server.streams.get(subscription.stream, [])[group.delivered :][: min(room, self._max_records)]
         group.delivered += len(fresh)
-        batch = [_Pending(delivery, self) for delivery, _ in fresh]
+        batch = [Pending(delivery, self) for delivery, _ in fresh]
         group.pending.update((pending.delivery.entry_id, pending) for pending in batch)
         if batch:
             await self._together(subscription, group, batch)
             await self._remember(subscription, group)
         return bool(batch)
 
-    async def _group(self, subscription: Subscription) -> _Group:
+    async def _group(self, subscription: Subscription) -> Group:
         key = (subscription.stream, subscription.group)
         if subscription.foreign is not None and key not in self.server.groups:
             delivered = await delivered_at(subscription.foreign, subscription.stream, self.server.ids(key[0]))
-            self.server.groups.setdefault(key, _Group(delivered))
-        group = self.server.groups.setdefault(key, _Group())
-        lost = self._known_groups.get(key, group) is not group
+            self.server.groups.setdefault(key, Group(delivered))
+        group = self.server.groups.setdefault(key, Group())
+        if self._known_groups.get(key, group) is not group:
+            self._heals_owed.add(key)
         self._known_groups[key] = group
-        if lost and subscription.on_healed is not None:
-            await subscription.on_healed(subscription.stream)
+        if key in self._heals_owed and subscription.on_healed is not None:
+            await self._tell_healed(subscription.on_healed, key)
         return group
 
-    async def _remember(self, subscription: Subscription, group: _Group) -> None:
+    async def _remember(self, subscription: Subscription, group: Group) -> None:
         """How far everything is settled, on a stream of others."""
         ids = self.server.ids(subscription.stream)[: group.delivered]
         if subscription.foreign is not None and ids:
             await subscription.foreign.places.advance(subscription.stream, settled_until(ids, group.pending))
 
-    async def _together(self, subscription: Subscription, group: _Group, batch: Sequence[_Pending]) -> None:
+    async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]], key: tuple[str, str]) -> None:
+        """Owed until it succeeds."""
+        try:
+            await on_healed(key[0])
+        except Unavailable:
+            return
+        self._heals_owed.discard(key)
+
+    async def _together(self, subscription: Subscription, group: Group, batch: Sequence[Pending]) -> None:
         deliveries = [pending.delivery for pending in batch]
         try:
             verdicts = await judge(subscription, deliveries)
@@ -256,7 +208,7 @@ class MemoryBus:
             for pending in batch:
                 pending.in_hand = False
 
-    async def _alone(self, subscription: Subscription, group: _Group, pending: _Pending) -> bool:
+    async def _alone(self, subscription: Subscription, group: Group, pending: Pending) -> bool:
         """One try; `False` where a server was away, which is never counted."""
         pending.owner, pending.in_hand = self, True
         pending.alone += 1
@@ -272,7 +224,7 @@ class MemoryBus:
             pending.alone -= 1
         return settled is not False
 
-    async def _settle(self, group: _Group, pending: _Pending, verdict: Verdict) -> bool | None:
+    async def _settle(self, group: Group, pending: Pending, verdict: Verdict) -> bool | None:
         """`True`: acknowledged; `None`: left by its handler; `False`: its entries could not be published."""
         if isinstance(verdict, Leave):
             return None
@@ -280,8 +232,12 @@ class MemoryBus:
         results = await self.publish(entries)
         if self.server.down or any(result is not None for result in results):
             return False
+        await self.before_acknowledging(pending.delivery)
         group.pending.pop(pending.delivery.entry_id, None)
         return True
+
+    async def before_acknowledging(self, delivery: Delivery) -> None:
+        """Called when an entry is about to be acknowledged; a simulated process may die here."""
 
     async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
         if self._on_dead is not None:

@@ -103,6 +103,11 @@ def history_from(document: Mapping[str, Any]) -> tuple[Transition, ...]:
     return tuple(transition_from(entry) for entry in document["history"])
 
 
+def past_document(past: Past) -> Document:
+    """The document of a saga that has come this far, as MongoDB has it."""
+    return to_document(past.state) | {"history": [_transition(transition) for transition in past.transitions]}
+
+
 def to_update(change: Change) -> Document:
     """The update operators of a change: only what differs, and no index touched while the saga is under way."""
     before, after = change.before, change.after

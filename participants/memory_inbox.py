@@ -21,45 +21,25 @@ T = TypeVar("T")
 _ABSENT = object()
 
 
-class MemoryInbox:
-    """Rows in a dict. `database` of a transaction is a `MutableMapping` for the handlers' effects."""
+class MemoryDatabase:
+    """What is committed: inbox rows, and the handlers' own documents."""
 
-    def __init__(self, clock: Clock, random: Random, *, expiry: timedelta = EXPIRY, tries: int = TRIES) -> None:
-        self.expiry = expiry
-        self._tries = tries
-        self.rows: dict[str, Row] = {}  #: what is committed
-        self.database: dict[str, Any] = {}  #: what handlers have committed
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.documents: dict[str, Any] = {}
         self._changed_at: dict[tuple[str, str], int] = {}  #: which commit last wrote each key
-        self._commits = 0
-        self._clock = clock
-        self._random = random
+        self.commits = 0  #: how many transactions have been committed
 
-    async def atomically(self, body: Body[T]) -> T:
-        """As `Inbox.atomically`."""
-        return await restarting(lambda: self._once(body), self._clock, self._random, self._tries)
-
-    def forget(self, row_id: str) -> None:
-        """Remove a row, as its expiry would."""
-        self._commits += 1
-        self._changed_at["rows", row_id] = self._commits
-        del self.rows[row_id]
-
-    async def _once(self, body: Body[T]) -> T:
-        transaction = _MemoryTransaction(self, self._clock)
-        result = await body(transaction)
-        await self._clock.sleep(0)  # Others run between the last write and the commit, as on a server.
-        self._commit(transaction)
-        return result
-
-    def _commit(self, transaction: "_MemoryTransaction") -> None:
+    def commit(self, transaction: "MemoryTransaction") -> None:
+        """Make what the transaction wrote visible; raises `Conflict` where somebody else wrote the same meanwhile."""
         written: list[tuple[str, _View]] = [("rows", transaction.inbox), ("database", transaction.database)]
         for space, view in written:
             for key in view.written:
                 self.check(space, key, transaction.began)
-        self._commits += 1
+        self.commits += 1
         for space, view in written:
             for key in view.written:
-                self._changed_at[space, key] = self._commits
+                self._changed_at[space, key] = self.commits
             view.apply()
 
     def check(self, space: str, key: str, began: int) -> None:
@@ -67,19 +47,61 @@ class MemoryInbox:
         if self._changed_at.get((space, key), 0) > began:
             raise Conflict(f"{key} was written meanwhile")
 
+
+class MemoryInbox:
+    """Rows in a dict. `database` of a transaction is a `MutableMapping` for the handlers' effects.
+
+    Inboxes of one `MemoryDatabase` share it, as the processes of one participant do.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        random: Random,
+        *,
+        database: MemoryDatabase | None = None,
+        expiry: timedelta = EXPIRY,
+        tries: int = TRIES,
+    ) -> None:
+        self.expiry = expiry
+        self.committed = database or MemoryDatabase()
+        self._tries = tries
+        self._clock = clock
+        self._random = random
+
     @property
-    def commits(self) -> int:
-        """How many transactions have been committed."""
-        return self._commits
+    def rows(self) -> Mapping[str, Row]:
+        """The committed inbox rows."""
+        return self.committed.rows
+
+    @property
+    def database(self) -> dict[str, Any]:
+        """What handlers have committed."""
+        return self.committed.documents
+
+    async def atomically(self, body: Body[T]) -> T:
+        """As `Inbox.atomically`."""
+        return await restarting(lambda: self._once(body), self._clock, self._random, self._tries)
+
+    async def _once(self, body: Body[T]) -> T:
+        transaction = MemoryTransaction(self.committed, self._clock)
+        result = await body(transaction)
+        await self.commit(transaction)
+        return result
+
+    async def commit(self, transaction: "MemoryTransaction") -> None:
+        """End a transaction; a simulated process may die before or behind it."""
+        await self._clock.sleep(0)  # Others run between the last write and the commit, as on a server.
+        self.committed.commit(transaction)
 
 
 class _View(MutableMapping[str, Any]):
     """A mapping as one transaction sees it."""
 
-    def __init__(self, inbox: MemoryInbox, space: str, began: int) -> None:
+    def __init__(self, database: MemoryDatabase, space: str, began: int) -> None:
         self.written: dict[str, Any] = {}
-        self._committed: dict[str, Any] = inbox.rows if space == "rows" else inbox.database
-        self._check: Callable[[str], None] = lambda key: inbox.check(space, key, began)
+        self._committed: dict[str, Any] = database.rows if space == "rows" else database.documents
+        self._check: Callable[[str], None] = lambda key: database.check(space, key, began)
 
     def __getitem__(self, key: str) -> Any:
         if key not in self.written:
@@ -111,13 +133,15 @@ class _View(MutableMapping[str, Any]):
                 self._committed[key] = value
 
 
-class _MemoryTransaction:
+class MemoryTransaction:
+    """Implements `participants.inbox.InboxTransaction`."""
+
     session = None
 
-    def __init__(self, inbox: MemoryInbox, clock: Clock) -> None:
-        self.began = inbox.commits
-        self.inbox = _View(inbox, "rows", self.began)
-        self.database = _View(inbox, "database", self.began)
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self.began = database.commits
+        self.inbox = _View(database, "rows", self.began)
+        self.database = _View(database, "database", self.began)
         self._clock = clock
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:

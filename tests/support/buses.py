@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from adapters.bus import Ack, Bus, Delivery, Entry, Verdict
 from adapters.clock import SystemClock
-from adapters.memory_bus import MemoryBus, MemoryServer
+from adapters.memory_bus import MemoryBus
+from adapters.memory_server import MemoryServer
 from adapters.streams.names import Streams
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from adapters.bus import Ack, Delivery, Leave, Subscription, Verdict
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
-from adapters.memory_bus import MemoryBus, MemoryServer
+from adapters.memory_bus import MemoryBus
+from adapters.memory_server import MemoryServer
 from adapters.streams.names import Streams
 from support.buses import Recorder, numbered
 

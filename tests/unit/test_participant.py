@@ -122,7 +122,7 @@ async def test_a_batch_is_one_call_of_the_handler_and_one_transaction() -> None:
     bench = Bench(bank(calls))
     await bench.deliver(*(action(f"s{number}") for number in range(200)))
     assert [len(call) for call in calls] == [200]
-    assert bench.inbox.commits == 1
+    assert bench.inbox.committed.commits == 1
 
 
 async def test_bound_to_a_bus_it_answers_on_the_reply_stream() -> None:

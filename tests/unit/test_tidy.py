@@ -46,6 +46,7 @@ COMPOSITION_ROOTS = (
     "adapters/clock.py",
     "adapters/servers/",
     "adapters/tracing/configuration.py",
+    "chaos/sim/loop.py",
     "cli/",
     "client/surroundings.py",
     "orchestrator/app.py",

@@ -1,0 +1,94 @@
+"""What Redis is for the buses in memory: streams, their groups, and the faults that tests inject."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from adapters.bus import Delivery, Entry
+from adapters.clock import Clock
+from adapters.errors import Unavailable
+
+
+class Reader(Protocol):
+    """A bus that reads from the server."""
+
+    changed: asyncio.Event  #: there may be something to do
+    alive: bool  #: one that is not loses what it held to the others
+
+    def reads(self, stream: str) -> bool:
+        """Whether something here is subscribed to the stream."""
+        ...
+
+
+@dataclass(slots=True)
+class Pending:
+    """An entry that was delivered and not yet settled."""
+
+    delivery: Delivery
+    owner: Reader
+    alone: int = 0  #: how often it was handled alone
+    in_hand: bool = True
+
+
+@dataclass(slots=True)
+class Group:
+    """A consumer group: how far it was delivered, and what of that is not settled."""
+
+    delivered: int = 0
+    pending: dict[str, Pending] = field(default_factory=dict)
+
+
+class MemoryServer:
+    """The server. Buses that are given the same one share its streams, as processes share one Redis."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sequence = 0
+        self.streams: dict[str, list[tuple[Delivery, datetime]]] = {}  #: every entry ever added, with its time
+        self.groups: dict[tuple[str, str], Group] = {}
+        self.down = False  #: nothing is published, delivered or acknowledged
+        self.refused: set[str] = set()  #: streams that accept no entry
+        self.buses: list[Reader] = []  #: whoever may have to look when something has changed
+
+    def flush(self) -> None:
+        """Lose everything, as FLUSHALL does."""
+        self.streams.clear()
+        self.groups.clear()
+        self.wake()
+
+    def destroy_group(self, stream: str, group: str) -> None:
+        """Lose one group with all that it had pending, as XGROUP DESTROY does."""
+        self.groups.pop((stream, group), None)
+        self.wake()
+
+    def ids(self, stream: str) -> Sequence[str]:
+        """The ids of what is on a stream, oldest first."""
+        return [delivery.entry_id for delivery, _ in self.streams.get(stream, ())]
+
+    def add(self, entry: Entry) -> Unavailable | None:
+        """Append an entry."""
+        if self.down or entry.stream in self.refused:
+            return Unavailable(f"{entry.stream} accepts nothing")
+        now = self._clock.now()
+        self._sequence += 1
+        entry_id = f"{int(now.timestamp() * 1_000)}-{self._sequence}"
+        self.streams.setdefault(entry.stream, []).append((Delivery(entry.stream, entry_id, dict(entry.fields)), now))
+        self.wake(entry.stream)
+        return None
+
+    def entries(self, stream: str) -> Sequence[Mapping[str, str]]:
+        """The fields of what is on a stream, oldest first."""
+        return [delivery.fields for delivery, _ in self.streams.get(stream, ())]
+
+    def wake(self, stream: str | None = None) -> None:
+        """Make every bus look again, or only those that read the stream."""
+        for bus in self.buses:
+            if stream is None or bus.reads(stream):
+                bus.changed.set()
+
+    def check(self) -> None:
+        """Raise `Unavailable` while the server is down."""
+        if self.down:
+            raise Unavailable("the server is down")

@@ -1,0 +1,131 @@
+"""The language of faults: what can go wrong, where, and for which command. Values only; nothing here happens.
+
+A fault strikes at a *point*: a moment at which a process touches the outside world, or an entry is put on a stream.
+So it is said in terms of the protocol ("before the save that follows charge-payment"), never of the clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Point(StrEnum):
+    """Where a fault strikes."""
+
+    COMMAND = "command"  #: a command is put on its stream
+    REPLY = "reply"  #: a reply is put on its stream
+    INSERT = "orchestrator insert"  #: a new saga is stored
+    LOAD = "orchestrator load"  #: sagas are read
+    SAVE = "orchestrator save"  #: transitions are stored
+    RESCHEDULE = "orchestrator reschedule"  #: wake-ups are moved
+    SEND = "orchestrator send"  #: commands and events are published
+    SETTLE = "orchestrator acknowledge"  #: replies are acknowledged
+    HANDLE = "participant handle"  #: a handler is called
+    COMMIT = "participant commit"  #: effect and inbox row are stored
+    ANSWER = "participant answer"  #: replies are published
+    FINISH = "participant acknowledge"  #: commands are acknowledged
+
+
+class What(StrEnum):
+    """What goes wrong there."""
+
+    LOSE = "lose"  #: the entry is accepted, and gone
+    REPEAT = "repeat"  #: the entry is there twice, the second one later
+    DELAY = "delay"  #: the entry arrives late, behind others
+    GARBLE = "garble"  #: a second entry beside it can't be read
+    FLUSH = "flush"  #: Redis loses everything at this moment
+    LOSE_GROUP = "lose group of"  #: the consumer group is gone at this moment
+    BUS_OUTAGE = "bus outage at"  #: Redis is away from this moment on
+    STORE_OUTAGE = "store outage at"  #: the orchestrator's MongoDB is away from this moment on
+    KILL_BEFORE = "kill before"
+    KILL_AFTER = "kill after"
+    PAUSE_BEFORE = "pause before"  #: as SIGSTOP does; what was decided is done when it goes on
+    PAUSE_AFTER = "pause after"
+    REFUSE = "refuse"  #: the server does not do it, and says so
+    FORGET = "forget"  #: the server does it, and the answer is lost
+    CONFLICT = "conflict at"  #: somebody else has written first
+    FAIL = "fail"  #: the handler raises
+    HANG = "hang"  #: the handler takes far longer than the step's timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which command it is about: that itself, or the reply to it, or the transition that sends it."""
+
+    saga_id: str
+    step: str
+    kind: str  #: action, compensation or revoke
+
+    @classmethod
+    def of(cls, command_id: str) -> "Subject":
+        """The subject that a command id names; ids of another shape have an empty step."""
+        saga_id, step, kind, *_ = [*command_id.split("/"), "", "", ""][:4]
+        return cls(saga_id, step, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. Without an aim it may strike any command; `probability` is drawn at each point that fits."""
+
+    what: What
+    point: Point
+    step: str | None = None  #: only commands of this step
+    kind: str | None = None  #: only `action`, `compensation` or `revoke`
+    probability: float = 1.0
+    skip: int = 0  #: so many fitting points pass before the first strike
+    times: int | None = None  #: at most so many strikes
+    for_s: float = 0.0  #: how long: a delay, a pause, an outage, a hanging handler, a dead process
+
+    @property
+    def name(self) -> str:
+        """What and where, as the matrix and scenarios call it."""
+        return f"{self.what} {self.point}"
+
+    def aimed(self, step: str | None, kind: str | None, *, times: int = 1) -> "Fault":
+        """The same fault for one command."""
+        return replace(self, step=step, kind=kind, times=times)
+
+    def fits(self, subjects: Sequence[Subject]) -> bool:
+        """Whether one of these is what it is aimed at."""
+        if self.step is None and self.kind is None:
+            return True
+        return any(self.step in (None, each.step) and self.kind in (None, each.kind) for each in subjects)
+
+
+_LONG_S = 45.0  #: longer than most steps wait
+_AWAY_S = 8.0
+_DEAD_S = 2.0
+
+_ENTRIES = (Point.COMMAND, Point.REPLY)
+_ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.SEND, Point.SETTLE)
+_PARTICIPANT = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)
+
+#: Every fault there is, with its usual duration.
+CATALOGUE: tuple[Fault, ...] = (
+    *(Fault(what, point) for point in _ENTRIES for what in (What.LOSE, What.GARBLE)),
+    *(Fault(What.REPEAT, point, for_s=_AWAY_S) for point in _ENTRIES),
+    *(Fault(What.DELAY, point, for_s=_LONG_S) for point in _ENTRIES),
+    *(Fault(what, point) for point in _ENTRIES for what in (What.FLUSH, What.LOSE_GROUP)),
+    *(Fault(What.BUS_OUTAGE, point, for_s=_AWAY_S) for point in _ENTRIES),
+    Fault(What.STORE_OUTAGE, Point.SAVE, for_s=_AWAY_S),
+    *(
+        Fault(what, point, for_s=_DEAD_S)
+        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for what in (What.KILL_BEFORE, What.KILL_AFTER)
+    ),
+    *(
+        Fault(what, point, for_s=_LONG_S)
+        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for what in (What.PAUSE_BEFORE, What.PAUSE_AFTER)
+    ),
+    *(
+        Fault(What.REFUSE, point)
+        for point in (Point.INSERT, Point.LOAD, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.COMMIT, Point.ANSWER)
+    ),
+    *(Fault(What.FORGET, point) for point in (Point.INSERT, Point.SAVE, Point.SEND, Point.COMMIT, Point.ANSWER)),
+    *(Fault(What.CONFLICT, point) for point in (Point.SAVE, Point.COMMIT)),
+    Fault(What.FAIL, Point.HANDLE),
+    Fault(What.HANG, Point.HANDLE, for_s=_LONG_S),
+)
+
+BY_NAME = {fault.name: fault for fault in CATALOGUE}

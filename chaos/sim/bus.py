@@ -1,0 +1,144 @@
+"""Redis as a run sees it: entries may be lost, repeated, late or garbled, and everything may be gone at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.bus import Delivery, Entry
+from adapters.errors import Unavailable
+from adapters.memory_bus import MemoryBus
+from adapters.memory_server import MemoryServer
+from adapters.streams.names import Streams
+from chaos.faults import Fault, Point, Subject, What
+from chaos.sim.process import Means, Process
+from orchestrator.memory_store import MemorySagaStore
+
+Fields = Any
+
+
+class SimServer(MemoryServer):
+    """The server. What befalls an entry is decided when it is added."""
+
+    def __init__(self, clock: Any, means: Means) -> None:
+        super().__init__(clock)
+        self._means = means
+        self._streams = Streams()
+        self.late = 0  #: entries that are still on their way
+
+    def add(self, entry: Entry) -> Unavailable | None:
+        """Append an entry, or what becomes of it."""
+        point = self._point(entry.stream)
+        if point is None or self.down:
+            return super().add(entry)
+        subjects = [subject_of(entry.fields)]
+        self._means.nemesis.note("bus", point.value, told(entry.fields))
+        fault = self._means.nemesis.strike(point, "bus", subjects)
+        return super().add(entry) if fault is None else self._befall(fault, entry)
+
+    def _befall(self, fault: Fault, entry: Entry) -> Unavailable | None:
+        match fault.what:
+            case What.LOSE:
+                return None
+            case What.DELAY:
+                self._later(fault.for_s, entry)
+                return None
+            case What.REPEAT:
+                self._later(fault.for_s, entry)
+            case What.GARBLE:
+                super().add(Entry(entry.stream, {**entry.fields, "data": "{", "outcome": "?"}))
+            case What.BUS_OUTAGE:
+                self.outage(fault.for_s)
+                return Unavailable("the bus is away")
+            case _:
+                pass
+        result = super().add(entry)
+        if fault.what is What.FLUSH:
+            self.flush()
+        if fault.what is What.LOSE_GROUP:
+            self.lose_groups(entry.stream)
+        return result
+
+    def lose_groups(self, stream: str) -> None:
+        """As XGROUP DESTROY; the entries stay."""
+        for key in [key for key in self.groups if key[0] == stream]:
+            del self.groups[key]
+        self.wake()
+
+    def outage(self, for_s: float) -> None:
+        """Away for that long."""
+        self.down = True
+        self._means.loop.call_later(for_s, self.recover)
+
+    def recover(self) -> None:
+        """Back again."""
+        self.down = False
+        self.wake()
+
+    def _later(self, seconds: float, entry: Entry) -> None:
+        """With a heavy tail: most are a little late, some are very late."""
+        self.late += 1
+        factor = min(self._means.rng.paretovariate(1.2) * 0.3, 3.0)
+        self._means.loop.call_later(seconds * factor, self._arrive, entry)
+
+    def _arrive(self, entry: Entry) -> None:
+        self.late -= 1
+        super().add(entry)
+
+    def _point(self, stream: str) -> Point | None:
+        if self._streams.is_commands(stream):
+            return Point.COMMAND
+        return Point.REPLY if stream == self._streams.replies else None
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What all processes of a run share."""
+
+    redis: SimServer
+    store: MemorySagaStore = field(default_factory=MemorySagaStore)
+    dead: list[Delivery] = field(default_factory=list)  #: dead letters
+
+    async def bury(self, delivery: Delivery, _reason: str) -> None:
+        """Keep a dead letter."""
+        self.dead.append(delivery)
+
+
+class SimBus(MemoryBus):
+    """A process's connection to the server."""
+
+    def __init__(self, process: Process, server: SimServer, publish: Point, acknowledge: Point, **options: Any) -> None:
+        super().__init__(process, server, **options)
+        self._process = process
+        self._publish_point, self._acknowledge_point = publish, acknowledge
+
+    async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
+        if not entries:
+            return []
+
+        async def effect() -> Sequence[Unavailable | None]:
+            return await super(SimBus, self).publish(entries)
+
+        subjects = [subject_of(entry.fields) for entry in entries]
+        try:
+            return await self._process.touch(self._publish_point, subjects, effect)
+        except Unavailable as error:  # Refused, or done and the answer lost: each entry's result says the same.
+            return [error] * len(entries)
+
+    async def before_acknowledging(self, delivery: Delivery) -> None:
+        await self._process.touch(self._acknowledge_point, [subject_of(delivery.fields)], _nothing)
+
+
+async def _nothing() -> None:
+    """Acknowledging is the caller's, right after this."""
+
+
+def subject_of(fields: Fields) -> Subject:
+    """What a command, reply or event is about."""
+    return Subject.of(fields.get("causationid") or fields.get("id", ""))
+
+
+def told(fields: Fields) -> str:
+    """An entry in the trace: its id, and for a reply the outcome."""
+    if outcome := fields.get("outcome"):
+        return f"{fields['causationid']} {outcome}"
+    return f"{fields.get('id', '')} attempt {fields.get('attempt')}"
