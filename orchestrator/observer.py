@@ -39,8 +39,8 @@ class Observer(Protocol):
         """What was awaited is announced once more, because Redis has lost its streams."""
         ...
 
-    def swept(self, due: int, took_s: float) -> None:
-        """The timers were looked through; so many were due."""
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
+        """The timers were looked through; so many were due, the first of them that late."""
         ...
 
 
@@ -66,9 +66,9 @@ class Observers:
         for each in self._observers:
             each.sent_again(repeats)
 
-    def swept(self, due: int, took_s: float) -> None:
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
         for each in self._observers:
-            each.swept(due, took_s)
+            each.swept(due, late_s, took_s)
 
 
 class Unobserved:
@@ -86,5 +86,5 @@ class Unobserved:
     def sent_again(self, repeats: Sequence[Decision]) -> None:
         pass
 
-    def swept(self, due: int, took_s: float) -> None:
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
         pass

@@ -30,7 +30,7 @@ class SagaLog:
     def sent_again(self, repeats: Sequence[Decision]) -> None:
         pass
 
-    def swept(self, due: int, took_s: float) -> None:
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
         pass
 
 

@@ -76,7 +76,8 @@ class Sweeper:
             woken = await self._woken(known)
             await self._engine.apply([Input(state.id, woken) for state in known], known)
         await self._postpone([state for state in due if state.id in unknown])
-        self._observer.swept(len(due), (self._engine.clock.now() - begun).total_seconds())
+        late_s = max(((begun - state.wake_at).total_seconds() for state in due if state.wake_at), default=0.0)
+        self._observer.swept(len(due), late_s, (self._engine.clock.now() - begun).total_seconds())
         return len(due)
 
     async def _woken(self, states: Sequence[SagaState]) -> Woken:

@@ -64,7 +64,7 @@ class SagaSpans:
     def sent_again(self, repeats: Sequence[Decision]) -> None:
         pass
 
-    def swept(self, due: int, took_s: float) -> None:
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
         pass
 
     def _tell(self, spans: Iterator[Finished]) -> None:

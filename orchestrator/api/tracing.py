@@ -1,6 +1,7 @@
 """A span around each request, in the client's trace where it has one; and what routes need of it.
 
-Probes and scrapes are not traced: they would be most of what is to be seen.
+Probes and scrapes are not traced: they would be most of what is to be seen. Nor are streams of events, which last for
+as long as somebody listens.
 """
 
 from starlette.datastructures import Headers
@@ -15,6 +16,7 @@ from orchestrator.api.headers import traceparent
 from orchestrator.core.state import SagaState
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_STREAMS = "/events"
 _OTHER = "HTTP"  #: the name of a request whose method nobody knows
 
 
@@ -26,7 +28,7 @@ class Traced:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in PROBES:
+        if scope["type"] != "http" or scope["path"] in PROBES or scope["path"].endswith(_STREAMS):
             await self._app(scope, receive, send)
             return
         given = traceparent(Headers(scope=scope))

@@ -106,6 +106,9 @@ APPLY_DURATION = _histogram("saga_apply_duration_seconds", _WORK_S, "To decide, 
 CONFLICTS = _counter("saga_revision_conflicts_total", "Saves that were lost to another writer and decided again.")
 SWEEP_DURATION = _histogram("saga_sweep_duration_seconds", _WORK_S, "One look through the timers.")
 SWEEP_DUE = _gauge("saga_sweep_due", "Timers that were due at the newest look, at most one batch of them.")
+TIMER_LAG = _gauge(
+    "saga_timer_lag_seconds", "How late the latest timer was at the newest look through them; 0 where none was due."
+)
 TIMERS = _counter("saga_timers_fired_total", "Timers that were due.")
 WAITING = _gauge("saga_starts_waiting", "Starts that wait to be stored.")
 
@@ -174,7 +177,7 @@ SECTIONS = {
     "Steps": (STEP_DURATION, ATTEMPTS, RESENT),
     "The engine": (
         *(REPLIES, UNKNOWN, BATCH, APPLY_DURATION, CONFLICTS),
-        *(SWEEP_DURATION, SWEEP_DUE, TIMERS, WAITING),
+        *(SWEEP_DURATION, SWEEP_DUE, TIMER_LAG, TIMERS, WAITING),
     ),
     "HTTP": (REQUESTS, REQUEST_DURATION, LISTENERS, TOLD, CUT_OFF),
     "The bus": (

@@ -5,6 +5,7 @@ python -m orchestrator.metrics.document > docs/metrics.md
 
 import sys
 
+from orchestrator.metrics.alerts import as_rows
 from orchestrator.metrics.catalogue import SECTIONS, Metric
 
 _OPENING = """\
@@ -21,25 +22,17 @@ _OPENING = """\
   No label ever holds an id.
 - On Linux `process_…` tells CPU, memory and open files, as every Prometheus client does.
 
-What to be woken for:
+What to be woken for; as rules in [alerts.yml](alerts.yml), with what to do first:
 
-| when | says |
-|---|---|
-| `max by (saga) (saga_active{status="stuck"}) > 0` | a saga waits for a person |
-| `time() - max by (saga) (saga_oldest_active_timestamp_seconds) > 900` | a saga does not come to its end |
-| `max by (stream, group) (saga_stream_group_lag) > 10000` | a participant is away or too slow |
-| `min by (stream, group) (saga_stream_group_lag_known) == 0` | nobody can tell whether it is: look at the stream |
-| `max by (stream, group) (saga_stream_group_oldest_pending_idle_seconds) > 120` | what was read is not settled |
-| `max by (stream) (saga_dead_letters) > 0` | messages that nobody could handle |
-| `increase(saga_bus_entries_vanished_total[10m]) > 0` | somebody trims or deletes entries by hand |
-| `min by (dependency) (saga_dependency_up) == 0` | a server is away |
+| alert | when | says |
+|---|---|---|
 """
 
 
 def as_markdown() -> str:
     """The whole page."""
     sections = [_section(title, metrics) for title, metrics in SECTIONS.items()]
-    return "\n".join([_OPENING, *sections])
+    return "\n".join([_OPENING + "\n".join([*as_rows(), ""]), *sections])
 
 
 def _section(title: str, metrics: tuple[Metric, ...]) -> str:

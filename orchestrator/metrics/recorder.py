@@ -35,6 +35,7 @@ class Recorder:
         self._conflicts = self._counter(catalogue.CONFLICTS)
         self._sweep_duration = self._histogram(catalogue.SWEEP_DURATION)
         self._sweep_due = Gauge(catalogue.SWEEP_DUE.name, catalogue.SWEEP_DUE.help, registry=self.registry)
+        self._timer_lag = Gauge(catalogue.TIMER_LAG.name, catalogue.TIMER_LAG.help, registry=self.registry)
         self._timers = self._counter(catalogue.TIMERS)
         self._requests = self._counter(catalogue.REQUESTS)
         self._request_duration = self._histogram(catalogue.REQUEST_DURATION)
@@ -78,8 +79,9 @@ class Recorder:
     def sent_again(self, repeats: Sequence[Decision]) -> None:
         self._count_resent((repeat.state, repeat) for repeat in repeats)
 
-    def swept(self, due: int, took_s: float) -> None:
+    def swept(self, due: int, late_s: float, took_s: float) -> None:
         self._sweep_due.set(due)
+        self._timer_lag.set(late_s)
         self._timers.inc(due)
         self._sweep_duration.observe(max(took_s, 0.0))
 

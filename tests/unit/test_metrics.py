@@ -39,6 +39,17 @@ def world() -> Counted:
     return Counted()
 
 
+async def test_how_late_the_timers_are(world: Counted) -> None:
+    await world.start("a")
+    world.deliver_all(INVENTORY, "inventory")
+    world.clock.advance(43)  # Its first re-sending was due after 3 s.
+    await world.sweeper.sweep()
+    assert world.read().value("saga_timer_lag_seconds") == 40
+    await world.sweeper.sweep()  # The old wake-up time stands until it has been looked at once more.
+    await world.sweeper.sweep()
+    assert world.read().value("saga_timer_lag_seconds") == 0
+
+
 async def test_a_saga_that_completes_is_started_ended_and_timed_once(world: Counted) -> None:
     await world.start("a")
     await world.succeed("a", times=3, after_s=2)

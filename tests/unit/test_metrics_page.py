@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -105,6 +107,21 @@ def test_no_label_grows_without_a_bound() -> None:
 def test_the_documentation_is_what_the_code_says() -> None:
     # Made anew by: python -m orchestrator.metrics.document > docs/metrics.md
     assert (ROOT / "docs" / "metrics.md").read_text() == as_markdown()
+
+
+def linted(page: bytes) -> tuple[int, bytes, bytes]:
+    """What promtool says."""
+    checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    return checked.returncode, checked.stdout, checked.stderr
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+async def test_prometheus_own_linter_has_nothing_to_say_of_the_page() -> None:
+    scraped = Scraped()
+    await scraped.world.start("a")
+    scraped.recorder.answered("/v1/sagas", "POST", 202, 0.01)
+    page = await scraped.exposition.text()
+    assert linted(page) == (0, b"", b"")
 
 
 async def test_no_series_tells_when_it_was_made() -> None:
