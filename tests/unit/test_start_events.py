@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -233,3 +234,15 @@ async def test_one_stream_is_read_once_for_all_its_sagas() -> None:
     assert len(shop.sagas) == 1
     (letter,) = shop.bus.server.entries(f"{STREAM}.dead")
     assert json.loads(letter["data"])["customerId"] == "bob"
+
+
+@pytest.mark.parametrize(("start", "sagas"), [("$", 0), ("beginning", 1)])
+async def test_the_past_of_a_stream_is_read_only_where_that_is_wanted(start: Any, sagas: int) -> None:
+    shop = Shop()
+    early = mailing("early", Event("ORDER_CREATED", stream=STREAM, key=lambda data: data["orderId"], start=start))
+    definitions = Definitions([early])
+    engine = Engine(definitions, shop.store, Announcer(shop.bus, Streams(), SystemClock()), SystemClock())
+    await shop.bus.publish([order_created(1)])
+    start_events.subscribe(shop.bus, Streams(), definitions, Starter(engine), shop.admission, RememberedPlaces())
+    await shop.bus.run_until_idle()
+    assert len(shop.sagas) == sagas
