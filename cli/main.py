@@ -13,7 +13,7 @@ from cli.commands import Commands
 from cli.operate import abort, cancel, retry, skip
 from cli.saga_commands import ls, show_one, start, wait
 from cli.service_commands import demo, participant, seed, serve, servers, up
-from cli.tool_commands import doctor
+from cli.tool_commands import bench, doctor
 from cli.watch import watch
 
 app = typer.Typer(
@@ -91,6 +91,10 @@ app.command(
         "saga seed", "saga seed --product hats --stock 10 --price 2500", "saga seed --customer bob --balance 100000"
     ),
 )(seed)
+app.command(
+    "bench",
+    epilog=examples("saga bench", "saga bench --via post --in-flight 1 --sagas 200", "saga bench --reject-ratio 0.1"),
+)(bench)
 app.command(
     "doctor", epilog=examples("saga doctor", "saga doctor --json | jq '.checks[] | select(.status == \"failed\")'")
 )(doctor)

@@ -1,10 +1,19 @@
 """The commands for whoever runs a service: `saga doctor`, `saga bench`. What they do is imported when it is done."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cli.arguments import AsJson, Url, duration_s
+
+
+class Via(StrEnum):
+    """How the load of `saga bench` reaches the engine."""
+
+    BATCH = "batch"
+    POST = "post"
+    ENGINE = "engine"
 
 
 def doctor(
@@ -23,3 +32,26 @@ def doctor(
     from cli.doctor.run import run_doctor  # noqa: PLC0415
 
     raise typer.Exit(run_doctor(url, participant or [], duration_s(timeout, "--timeout"), as_json))
+
+
+def bench(
+    via: Annotated[
+        Via, typer.Option(help="Over HTTP in batches, over HTTP one by one, or all in this process without HTTP.")
+    ] = Via.BATCH,
+    sagas: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many are measured.")] = 5_000,
+    in_flight: Annotated[int, typer.Option(min=1, max=2_000, help="How many at a time.")] = 400,
+    reject_ratio: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of orders whose payment is declined: they are compensated.")
+    ] = 0.0,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how many sagas a second come to their end, and how long each takes.
+
+    On the service that runs, with products and customers of its own; where none runs, on one for this run alone. Ends
+    by checking that its totals add up. Ctrl-C shows what was measured by then.
+    """
+    from cli.bench.plan import Plan  # noqa: PLC0415
+    from cli.bench.run import run_bench  # noqa: PLC0415
+
+    run_bench(via, lambda run: Plan(run, sagas, in_flight, reject_ratio), in_flight, url, as_json)

@@ -30,22 +30,25 @@ class Said(dict[str, Any]):
         return next(check for check in self["checks"] if check["name"] == name)
 
 
-async def examine(
-    settings: Settings, given: Mapping[str, str] | None = None, *arguments: str, url: str | None = None
-) -> tuple[int, Said]:
-    """The exit code, and what was said, of a doctor in the environment of these settings."""
+def environment_of(settings: Settings, url: str | None = None) -> dict[str, str]:
+    """The environment of a process that works where these settings say, and nothing else of the tests' own."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
-    environment = {
+    return ours | {
         "SAGA_MONGO_URL": settings.mongo_url,
         "SAGA_REDIS_URL": settings.redis_url,
         "SAGA_DATABASE_PREFIX": settings.database_prefix,
         "SAGA_STREAM_PREFIX": settings.stream_prefix,
         **({"SAGA_URL": url} if url else {}),
-        **(given or {}),
     }
+
+
+async def examine(
+    settings: Settings, given: Mapping[str, str] | None = None, *arguments: str, url: str | None = None
+) -> tuple[int, Said]:
+    """The exit code, and what was said, of a doctor in the environment of these settings."""
     process = await asyncio.create_subprocess_exec(
         *command(["doctor", "--json", *arguments]),
-        env=ours | environment,
+        env=environment_of(settings, url) | dict(given or {}),
         stdout=asyncio.subprocess.PIPE,
         stderr=sys.stderr,
     )

@@ -1,0 +1,1 @@
+"""`saga bench`: how many sagas a second. docs/benchmark.md says what is measured and how."""

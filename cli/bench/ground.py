@@ -1,0 +1,155 @@
+"""Where a run takes place: on the service that runs, or on one of its own that leaves nothing behind."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from adapters.mongo import Mongo, translating
+from adapters.servers import Servers
+from adapters.streams.cleaning import remove_all
+from cli.data_directory import DataDirectory, nearest
+from cli.databases import participant_settings, running_databases
+from cli.failure import Failure
+from cli.terminal import note
+from participants.app import SHIPPED
+
+_COMES_UP_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 30.0
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Databases, the prefixes in them, and the service; no `url` where there is none."""
+
+    mongo_url: str
+    redis_url: str | None
+    database_prefix: str
+    stream_prefix: str
+    url: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which a service works there."""
+        return {
+            "SAGA_MONGO_URL": self.mongo_url,
+            "SAGA_REDIS_URL": self.redis_url or "",
+            "SAGA_DATABASE_PREFIX": self.database_prefix,
+            "SAGA_STREAM_PREFIX": self.stream_prefix,
+            "SAGA_DEFINITIONS": "sagas.order",
+        }
+
+
+def running_service(url: str | None) -> Ground | None:
+    """The service that runs, where one is known. Raises `Failure` where its MongoDB is not known."""
+    data = nearest()
+    service = data.service()
+    where = url or (None if service is None else str(service["url"]))
+    if where is None:
+        return None
+    mongo_url = os.environ.get("SAGA_MONGO_URL") or running_databases(data).get("mongo_url")
+    if mongo_url is None:
+        raise Failure(
+            f"The MongoDB of {where} is not known: set SAGA_MONGO_URL. The run needs it to make its own products and "
+            "customers, and to read how its sagas have ended."
+        )
+    settings = participant_settings(mongo_url=mongo_url)
+    return Ground(mongo_url, None, settings.database_prefix, settings.stream_prefix, where.rstrip("/"))
+
+
+@contextmanager
+def own_databases(run: str) -> Iterator[Ground]:
+    """Databases that are known here, under a prefix that is removed afterwards; else servers for this run alone."""
+    known = running_databases(nearest())
+    mongo_url = os.environ.get("SAGA_MONGO_URL") or known.get("mongo_url")
+    redis_url = os.environ.get("SAGA_REDIS_URL") or known.get("redis_url")
+    prefixes = (f"bench_{run}_", f"bench.{run}.")
+    if mongo_url and redis_url:
+        ground = Ground(mongo_url, redis_url, *prefixes)
+        try:
+            yield ground
+        finally:
+            asyncio.run(_remove(ground))
+        return
+    with _directory() as directory:
+        note("Starting MongoDB and Redis for this run alone …")
+        servers = Servers(directory)
+        servers.start()
+        try:
+            yield Ground(servers.mongo_url, servers.redis_url, *prefixes)
+        finally:
+            servers.mongo.kill()  # Nothing of its data is wanted any more.
+            servers.redis.kill()
+
+
+@contextmanager
+def own_service(ground: Ground) -> Iterator[Ground]:
+    """`saga up` on these databases, as a process of its own: the load must not run in its event loop."""
+    with _directory() as directory, (directory / "up.log").open("w+") as log:
+        note("Starting a service for this run alone …")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.child", "up", "--dir", str(directory), "--port", "0"],
+            env={**os.environ, "SAGA_LOG_LEVEL": "warning", **ground.environment},
+            stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in the terminal is for us.
+        )
+        try:
+            yield replace(ground, url=_await_service(process, directory))
+        finally:
+            _end(process)
+
+
+def _await_service(process: "subprocess.Popen[bytes]", directory: Path) -> str:
+    end = time.monotonic() + _COMES_UP_WITHIN_S
+    while process.poll() is None and time.monotonic() < end:
+        service = DataDirectory(directory).service()
+        if service and _is_ready(str(service["url"])):
+            return str(service["url"])
+        time.sleep(_POLL_S)
+    raise Failure(f"The service does not come up:\n{(directory / 'up.log').read_text()[-2_000:]}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(_ENDS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="saga-bench-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+async def _remove(ground: Ground) -> None:
+    mongo = Mongo.connect(ground.mongo_url)
+    try:
+        with translating():
+            for name in ("orchestrator", *SHIPPED):
+                await mongo.database(f"{ground.database_prefix}{name}").command("dropDatabase")
+    finally:
+        await mongo.close()
+    if ground.redis_url is not None:
+        await remove_all(ground.redis_url, ground.stream_prefix)
