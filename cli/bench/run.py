@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adapters.clock import SystemClock
+from adapters.logs import configure
 from adapters.mongo import Mongo
 from adapters.process import run
 from cli.bench.ground import Ground, own_databases, own_service, running_service
@@ -29,7 +30,6 @@ from cli.failure import Exit, Failure
 from cli.service import KEY_VARIABLE
 from cli.terminal import note, show_json
 from cli.tool_commands import Via
-from orchestrator.logs import configure
 from orchestrator.settings import Settings
 from participants.seed import Seeder
 
