@@ -4,11 +4,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.failure import Exit, Failure
 from cli.service import explained
-from cli.terminal import note, stderr_console
+from cli.terminal import note
 from client import AnswerLost, SagaError, Unavailable
 
 
@@ -48,7 +49,7 @@ def one_by_one(items: Sequence[str], what: str, do: Callable[[str], Exit]) -> Ex
 def _bar() -> Progress:
     """A bar on the terminal. What is printed meanwhile appears above it, and a pipe gets no more than it wants."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = stderr_console()
+    console = Console(stderr=True, highlight=False)  # It moves, so it must not be wrapped by the terminal.
     return Progress(
         *columns,
         console=console,

@@ -5,7 +5,7 @@ Colours only on a terminal and without NO_COLOR (rich sees to both); what colour
 
 import json
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
 
@@ -14,7 +14,7 @@ _WIDTH_IN_A_PIPE = 200  #: columns: whoever reads a pipe wants whole ids, not a 
 
 def show(what: RenderableType) -> None:
     """Data for people."""
-    stdout_console().print(what)
+    _print(what, stdout_console(), sys.stdout)
 
 
 def show_json(what: Any) -> None:
@@ -24,14 +24,17 @@ def show_json(what: Any) -> None:
 
 def note(message: RenderableType) -> None:
     """Anything that is not the data asked for."""
-    stderr_console().print(message)
+    _print(message, Console(stderr=True, highlight=False, soft_wrap=True, markup=False), sys.stderr)
+
+
+def _print(what: RenderableType, console: Console, stream: TextIO) -> None:
+    # By way of the stream, not past it: while a bar moves, what is written there appears above it.
+    with console.capture() as captured:
+        console.print(what)
+    stream.write(captured.get())
+    stream.flush()
 
 
 def stdout_console() -> Console:
     """The console of this moment's stdout."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
-
-
-def stderr_console() -> Console:
-    """The console of this moment's stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, markup=False)

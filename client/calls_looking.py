@@ -48,8 +48,8 @@ async def find(
     limit: int | None = None,
 ) -> AsyncGenerator[SagaInstance[Any], None]:
     """Sagas, newest first, read page by page as they are wanted. `q` is what the id begins with."""
-    asked = {"saga": name_of(saga), "status": status and str(status), "since": since and since.isoformat(), "q": q}
-    query = {name: value for name, value in asked.items() if value}
+    more = {"since": since.isoformat()} if since else {}
+    query = {**_filters(saga, status), **more, **({"q": q} if q else {})}
     async with aclosing(pages(service, "/v1/sagas", query, instance_of(saga), limit)) as items:
         async for item in items:
             yield item
@@ -61,6 +61,19 @@ async def history(service: Service, saga_id: str, *, revision: int | None = None
     return read(service, History, (await exchange(service, Request("GET", f"{saga_path(saga_id)}/history", query))))
 
 
+@overload
+def watch(
+    service: Service, saga_id: str, *, after: str | None = None, away_s: float = AWAY_S
+) -> AsyncGenerator[Transition, None]: ...
+@overload
+def watch(
+    service: Service,
+    *,
+    saga: Saga | str | None = None,
+    status: Status | str | None = None,
+    after: str | None = None,
+    away_s: float = AWAY_S,
+) -> AsyncGenerator[Transition, None]: ...
 async def watch(
     service: Service,
     saga_id: str | None = None,
@@ -70,18 +83,19 @@ async def watch(
     after: str | None = None,
     away_s: float = AWAY_S,
 ) -> AsyncGenerator[Transition, None]:
-    """Transitions as they happen: of one saga until its end, or of all, maybe only some, for ever.
+    """Transitions as they happen: of one saga from its first to its end, or of all, maybe only some, from now on.
 
     Connections that break are made again, and go on where they broke off: nothing is missed or told twice. `after` is
     the `position` of a transition seen before. Raises `EventsMissed` where the service can't go on from there,
     `Unavailable` where it is away for longer than `away_s`, `NotFound`.
     """
-    path = "/v1/sagas/events" if saga_id is None else f"{saga_path(saga_id)}/events"
-    name, wanted = name_of(saga), status and Status(status)
-    async with aclosing(watching(service, Request("GET", path), after, away_s)) as transitions:
-        async for found in transitions:
-            if name in (None, found.saga) and wanted in (None, found.status):
-                yield found
+    if saga_id is None:
+        request = Request("GET", "/v1/sagas/events", _filters(saga, status))
+    else:
+        request = Request("GET", f"{saga_path(saga_id)}/events")
+    async with aclosing(watching(service, request, after, away_s)) as transitions:
+        async for transition in transitions:
+            yield transition
 
 
 async def definitions(service: Service) -> list[DefinitionSummary]:
@@ -103,3 +117,9 @@ async def readiness(service: Service) -> Readiness:
     if isinstance(found, Lost):
         return Readiness(ready=False, checks={"service": f"no answer from {service.url} ({found.reason})"})
     return Readiness(ready=found.status == 200, checks=parsed(service, found).get("checks") or {})
+
+
+def _filters(saga: Saga | str | None, status: Status | str | None) -> dict[str, str]:
+    """Which sagas, as a query."""
+    asked = {"saga": name_of(saga), "status": status and str(status)}
+    return {name: value for name, value in asked.items() if value}

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
 
 from client import AnswerLost, Retries, SagaClient, Start, Status, SyncSagaClient, Unavailable
 from sagas.order import Order, PlacedItem, PlaceOrder, order
+from support import eventually
 from support.cutting import Wire, wire
 from support.services import participating, serving, settings_for
 
@@ -93,3 +95,55 @@ async def test_the_blocking_client_does_the_same(line: Wire) -> None:
             return waited.completed, len(list(sagas.find(saga=order))), sagas.readiness().ready
 
     assert await asyncio.to_thread(work) == (True, 1, True)
+
+
+async def test_a_saga_is_watched_over_connections_that_break(sagas: SagaClient, line: Wire) -> None:
+    """Nobody participates yet, so each transition comes when the test wants it."""
+    placed = await sagas.start(order, placing())
+    found = []
+    async for transition in sagas.watch(placed.id):
+        found.append(transition)
+        line.cut()
+
+    whole = await sagas.history(placed.id)
+    assert [one.revision for one in found] == [entry.revision for entry in whole.items]
+    assert found[-1].events[-1] == "completed"
+
+
+async def test_every_transition_of_all_sagas_is_told_once_over_connections_that_break(
+    sagas: SagaClient, line: Wire
+) -> None:
+    told: list[tuple[str, int]] = []
+
+    async def watch() -> None:
+        async for transition in sagas.watch(saga=order):
+            told.append((transition.saga_id, transition.revision))
+            if len(told) % 7 == 0:
+                line.cut()  # Also in the middle of what is being read.
+
+    async with SagaClient(line.target) as directly:
+        watching = asyncio.create_task(watch())
+        ids = [await the_first_told(directly, told)]
+        for number in range(3):
+            line.cut()
+            starts = [Start(saga=order, data=placing(), id=f"w{number}-{one}") for one in range(10)]
+            await directly.start_many(starts)
+            ids += [one.id or "" for one in starts]
+            ends = {(one, (await directly.wait(one, timeout_s=20)).revision) for one in ids}
+            await eventually(partial(ends.issubset, told), within_s=20)
+        watching.cancel()
+        entries = {(one, entry.revision) for one in ids for entry in (await directly.history(one)).items}
+
+    assert len(told) == len(set(told)), "nothing is told twice"
+    assert entries - set(told) <= {(ids[0], 1)}, "nothing is missed, but what was before the watch"
+    assert line.connections > 3
+
+
+async def the_first_told(directly: SagaClient, told: list[tuple[str, int]]) -> str:
+    """The saga whose start is told first: a watch begins some time after it was asked for."""
+    for number in range(100):
+        saga_id = f"first-{number}"
+        await directly.start(order, placing(), id=saga_id, wait_s=20)
+        if any(one == saga_id for one, _ in told):
+            return saga_id
+    raise AssertionError("nothing is told")

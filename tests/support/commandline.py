@@ -43,7 +43,7 @@ class CommandLine:
         return subprocess.run(
             arguments,
             cwd=self.directory,
-            env=self._environment(),
+            env=self.variables,
             capture_output=True,
             text=True,
             timeout=within_s,
@@ -61,7 +61,7 @@ class CommandLine:
         """A program that stays, and writes to the file `{name}.log`; ended afterwards if it has not ended by then."""
         output = self.directory / f"{name}.log"
         with output.open("w") as file:
-            process = subprocess.Popen(arguments, cwd=self.directory, env=self._environment(), stdout=file, stderr=file)
+            process = subprocess.Popen(arguments, cwd=self.directory, env=self.variables, stdout=file, stderr=file)
         try:
             yield Running(process, output)
         finally:
@@ -90,7 +90,9 @@ class CommandLine:
         assert isinstance(found, dict)
         return found
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of every command."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
         return ours | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"} | self.environment
 

@@ -64,20 +64,22 @@ async def test_a_stream_without_more_to_say_ends(client: Either, network: Networ
 
 
 async def test_all_sagas_are_watched_from_a_position(client: Either, network: Network) -> None:
-    network.on(events(told(4, token="t4"), told(1, "two", token="t5"), told(5, "three", token="t6", saga="gift")))
+    network.on(events(told(4, token="t4"), told(1, "two", token="t5"), told(5, "three", token="t6")))
 
-    found = await client.items("watch", saga="order", after="t3", at_most=2)
+    found = await client.items("watch", saga="order", status="stuck", after="t3", at_most=2)
 
     assert [(one.saga_id, one.position) for one in found] == [("one", "t4"), ("two", "t5")]
-    assert (network.requests[0].url.path, asked(network)) == ("/v1/sagas/events", ["t3"])
+    assert [path for _, path, _ in network.sent] == ["/v1/sagas/events?saga=order&status=stuck"]
+    assert asked(network) == ["t3"]
 
 
-async def test_only_what_is_wanted_is_told(client: Either, network: Network) -> None:
-    network.on(events(told(1), told(1, "two", saga="gift"), told(2, status="stuck")))
+async def test_signs_of_life_move_the_position_on(client: Either, network: Network) -> None:
+    network.on(events("retry: 9000\n\n: ping\nid: t1\n\n", ": ping\nid: t2\n\n"), events(told(1, token="t3")))
 
-    (found,) = await client.items("watch", saga="order", status="stuck", at_most=1)
+    await client.items("watch", at_most=1)
 
-    assert (found.saga_id, found.revision) == ("one", 2)
+    assert asked(network) == [None, "t2"]
+    assert network.pauses == [9.0], "as long as the stream asked for"
 
 
 async def test_transitions_that_are_gone_are_no_silence(client: Either, network: Network) -> None:
@@ -120,14 +122,6 @@ async def test_connections_that_tell_nothing_are_made_ever_more_seldom(client: E
     await client.items("watch", "one")
 
     assert network.pauses == [0.5, 1.0, 2.0, 4.0, 4.0]
-
-
-async def test_the_stream_may_ask_for_longer_pauses(client: Either, network: Network) -> None:
-    network.on(events("retry: 9000\n\n", told(1)), events(told(2), END))
-
-    await client.items("watch", "one")
-
-    assert network.pauses == [9.0]
 
 
 @pytest.mark.parametrize(
