@@ -73,7 +73,7 @@ class StartEvents:
             try:
                 plan.starts.append(_start_of(saga, published))
             except _Unusable as error:
-                plan.problems.append(f"{saga.name}: {error}")
+                plan.problems.append(str(error))
         return plan
 
 
@@ -91,7 +91,7 @@ class _Plan:
     def verdict(self, started: Sequence[Started]) -> Verdict:
         """Acknowledged once all of it is stored; dead where something of it never will be."""
         taken = [
-            f"{start.saga.name}: the saga {start.id} has this key, and was started with other data"
+            f"the saga {start.id} of {start.saga.name} has this key, and was started with other data"
             for start, one in zip(self.starts, started, strict=True)
             if one.taken
         ]
@@ -102,16 +102,17 @@ class _Plan:
 def _start_of(saga: Saga, published: Published) -> Start:
     event = saga.starts_on
     assert event is not None, "only sagas that an event starts"
+    # Up to its first colon a reason is in the log, too: there it names what is wrong, and holds nothing of the event.
     try:
         key = event.key_of(published.data)
+    except CannotStart as error:
+        raise _Unusable(f"no key for {saga.name}: {error}") from error
+    try:
         data = event.input_of(published.data)
         return requested(saga, saga_id(saga.name, key), data, published.traceparent)
-    except CannotStart as error:
-        raise _Unusable(str(error)) from error
-    except NotStorable as error:
-        raise _Unusable(f"data{error}") from error
-    except ValidationError as error:
-        raise _Unusable(explain(error)) from error
+    except (CannotStart, NotStorable, ValidationError) as error:
+        said = explain(error) if isinstance(error, ValidationError) else str(error)
+        raise _Unusable(f"no input for {saga.name}: {said}") from error
 
 
 def subscribe(

@@ -101,7 +101,9 @@ async def test_the_same_key_with_other_data_is_dead_and_says_which_saga_has_it(s
     first, second = await shop.read(order_created(1), order_created(1, customer="bob"))
 
     assert first == Ack()
-    assert second == Dead(f"thanks: the saga {saga_id('thanks', 'o-1')} has this key, and was started with other data")
+    assert second == Dead(
+        f"the saga {saga_id('thanks', 'o-1')} of thanks has this key, and was started with other data"
+    )
     (saga,) = shop.sagas.values()
     assert saga.data["customer_id"] == "alice"
 
@@ -121,20 +123,23 @@ async def test_an_event_of_another_type_is_nobodys_business_here(shop: Shop, ent
         (Entry(STREAM, {"type": "ORDER_CREATED"}), "field 'data' is missing"),
         (Entry(STREAM, {"type": "ORDER_CREATED", "data": "{"}), "field 'data' is no JSON"),
         (event("ORDER_CREATED", ["o-1"]), "field 'data' must be a JSON object"),
-        (event("ORDER_CREATED", {"customerId": "alice"}), "thanks: key= raised KeyError: 'orderId'"),
-        (event("ORDER_CREATED", {"orderId": ""}), "thanks: key= gave an empty string"),
-        (event("ORDER_CREATED", {"orderId": None}), "thanks: key= gave NoneType"),
-        (event("ORDER_CREATED", {"orderId": "x" * 513}), "thanks: key= gave 513 characters"),
-        (event("ORDER_CREATED", {"orderId": "o-1"}), "thanks: OrderCreated.customer_id: Field required"),
+        (event("ORDER_CREATED", {"customerId": "alice"}), "no key for thanks: key= raised KeyError: 'orderId'"),
+        (event("ORDER_CREATED", {"orderId": ""}), "no key for thanks: key= gave an empty string"),
+        (event("ORDER_CREATED", {"orderId": None}), "no key for thanks: key= gave NoneType"),
+        (event("ORDER_CREATED", {"orderId": "x" * 513}), "no key for thanks: key= gave 513 characters"),
+        (event("ORDER_CREATED", {"orderId": "o-1"}), "no input for thanks: OrderCreated.customer_id: Field required"),
         (
             event("ORDER_CREATED", {"orderId": "o-1", "customerId": 7}),
-            "thanks: OrderCreated.customerId: Input should be a valid string",
+            "no input for thanks: OrderCreated.customerId: Input should be a valid string",
         ),
         (
             event("ORDER_CREATED", {"orderId": "o-1", "customerId": "a", "price": 1}),
-            "thanks: OrderCreated.price: Extra inputs are not permitted",
+            "no input for thanks: OrderCreated.price: Extra inputs are not permitted",
         ),
-        (event("ORDER_CREATED", {"orderId": "o-1", "$where": 1}), "thanks: data/$where: a key must not start with"),
+        (
+            event("ORDER_CREATED", {"orderId": "o-1", "$where": 1}),
+            "no input for thanks: /$where: a key must not start with",
+        ),
     ],
 )
 async def test_what_can_never_start_a_saga_is_dead_and_says_why(shop: Shop, entry: Entry, reason: str) -> None:
@@ -167,7 +172,7 @@ async def test_sagas_that_start_on_one_stream_each_get_their_events() -> None:
 async def test_an_event_that_one_saga_cannot_use_still_starts_the_others() -> None:
     picky = mailing("picky", Event("ORDER_CREATED", stream=STREAM, key=lambda data: data["number"]))
 
-    assert await Shop(picky, thanks).reason(order_created(1)) == "picky: key= raised KeyError: 'number'"
+    assert await Shop(picky, thanks).reason(order_created(1)) == "no key for picky: key= raised KeyError: 'number'"
     shop = Shop(picky, thanks)
     await shop.read(order_created(1))
     assert [saga.saga for saga in shop.sagas.values()] == ["thanks"]
