@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -197,7 +198,7 @@ class Listeners:
                     listener.ping(reader.position)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=Context())  # It is no part of the request that happens to begin it.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -49,13 +49,15 @@ PIPELINE: Sequence[Mapping[str, Any]] = (
     },
 )
 
+BROKEN = (AttributeError, KeyError, TypeError, ValueError)  #: what a document raises that somebody broke by hand
+
 Whose = tuple[str, str, int]
 
 
 def transitions_in(change: Mapping[str, Any]) -> tuple[Transition, ...]:
     """The transitions that one write added to a saga, oldest first; a folded one is the entry that it replaced.
 
-    Raises `KeyError`, `TypeError` or `ValueError` for what is no saga.
+    Raises one of `BROKEN` for what is no saga.
     """
     if change["operationType"] == "insert":
         return tuple(_transition(entry) for entry in change["fullDocument"]["history"])
@@ -147,6 +149,6 @@ class MongoChanges:
             return ()
         try:
             return events_of(self._at, token, whose, transitions_in(change))
-        except (KeyError, TypeError, ValueError) as error:
+        except BROKEN as error:
             log.error("change-unreadable", saga_id=str(whose[0]), error=f"{type(error).__name__}: {error}")
             return ()

@@ -4,14 +4,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
 
 from adapters.errors import PositionLost
 from adapters.mongo import Mongo
-from orchestrator.changes import ChangeFeed, Position, SagaEvent
+from orchestrator.changes import ChangeFeed, Changes, Position, SagaEvent
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change
@@ -199,11 +199,88 @@ async def test_a_stream_that_begins_now_begins_behind_what_can_be_read(stored: S
                     assert (await changes.page(5)).events[0].saga_id == f"saga-{number}"
 
 
-@pytest.mark.parametrize("token", ["00" * 20, "FF" * 20, "82" * 400])
-async def test_a_position_that_never_was_is_lost(stored: Stored, token: str) -> None:
-    await start(stored, "a")
-    if isinstance(stored.store, MemorySagaStore):
-        pytest.skip("every number is a position")
-    with pytest.raises(PositionLost):
+# -- what only MongoDB can do ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+async def real(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Stored, Any]]:
+    """A store on MongoDB with its feed, and its raw collection."""
+    mongo = Mongo.connect(request.getfixturevalue("mongo_url"), driver=request.param)
+    name = f"t{uuid4().hex[:8]}_orchestrator"
+    made = Stored(MongoSagaStore(mongo, name, random.Random(1)), MongoChangeFeed(mongo, name))
+    yield made, mongo.database(name).sagas
+    await mongo.close()
+
+
+async def read_to_the_end(changes: Changes) -> None:
+    for _ in range(5):
+        await changes.page(1)
+
+
+async def is_lost(stored: Stored, token: str) -> bool:
+    try:
         async with stored.feed.read(Position(token)) as changes:
             await changes.page(0.01)
+    except PositionLost:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("token", ["00" * 20, "FF" * 20, "82" * 400, "82" + "0" * 14])
+async def test_a_position_that_never_was_is_lost(real: tuple[Stored, Any], token: str) -> None:
+    stored, _ = real
+    await start(stored, "a")
+    assert await is_lost(stored, token)
+
+
+async def test_a_position_that_the_oplog_does_not_hold_is_lost(real: tuple[Stored, Any]) -> None:
+    stored, _ = real
+    position = await begin(stored)
+    await start(stored, "a")
+    (event,) = await events(stored, position, 1)
+    assert await is_lost(stored, event.id[:2] + "40000000" + event.id[10:])
+
+
+async def test_positions_of_a_collection_that_was_dropped_are_lost_and_a_new_one_is_followed(
+    real: tuple[Stored, Any],
+) -> None:
+    stored, sagas = real
+    await start(stored, "a")
+    async with stored.feed.read(None) as changes:
+        position = changes.position
+        await sagas.drop()
+        with pytest.raises(PositionLost):
+            await read_to_the_end(changes)
+    assert await is_lost(stored, position.token)
+    position = await begin(stored)
+    await start(stored, "b")
+    assert [event.saga_id for event in await events(stored, position, 1)] == ["b"]
+
+
+async def test_documents_that_somebody_broke_by_hand_stop_nothing(real: tuple[Stored, Any]) -> None:
+    stored, sagas = real
+    (a,) = await start(stored, "a")
+    position = await begin(stored)
+    await sagas.insert_many([{"_id": "x"}, {"_id": 7, "history": []}, {"_id": {"a": 1}}, {"_id": "y", "saga": {}}])
+    await sagas.insert_one({"_id": "z", "saga": "order", "version": 1, "history": "gone"})
+    await sagas.update_one({"_id": "z"}, {"$set": {"revision": 5, "history": [1, 2], "dåta": 1}})
+    await sagas.update_one({"_id": "a"}, {"$set": {"revision": 1, "data.ä": 1, "history.0.count": 3}})
+    await sagas.delete_one({"_id": "y"})
+    await save(stored, (a, succeeded(a, clock.advance(1))))
+    await start(stored, "b")
+    assert [event.saga_id for event in await events(stored, position, 2)] == ["a", "b"]
+
+
+async def test_when_a_stream_is_closed_mongodb_forgets_its_cursor(real: tuple[Stored, Any]) -> None:
+    stored, sagas = real
+    async with stored.feed.read(None) as changes:
+        await changes.page(0.01)
+        assert await cursors(sagas) == 1
+    assert await cursors(sagas) == 0
+
+
+async def cursors(sagas: Any) -> int:
+    """Cursors that are open on the collection and not in use."""
+    pipeline = [{"$currentOp": {"idleCursors": True}}, {"$match": {"ns": sagas.full_name, "type": "idleCursor"}}]
+    admin = sagas.database.client.get_database("admin")
+    return len((await admin.command("aggregate", 1, pipeline=pipeline, cursor={}))["cursor"]["firstBatch"])

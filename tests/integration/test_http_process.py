@@ -26,6 +26,7 @@ from sagas import Definitions
 from sagas.order import order
 from support import eventually
 from support.clock import ManualClock
+from support.listening import Hearing, listening
 from support.orders import started
 from support.services import is_ready, ordering, serving, settings_for
 
@@ -74,6 +75,22 @@ async def test_it_ends_in_order_when_told_to(environment: Mapping[str, str], num
         assert child.returncode == 0, errors.decode()
         assert b"Traceback" not in errors
         assert b"orchestrator-stopped" in errors
+
+
+async def test_open_streams_of_events_do_not_keep_it_from_ending(environment: Mapping[str, str]) -> None:
+    async with process(environment) as child, httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        client.base_url = httpx.URL(f"http://127.0.0.1:{environment['SAGA_HTTP_PORT']}")
+        await eventually(lambda: _answers(client), within_s=20)
+        saga_id = (await client.post("/v1/sagas", json=ordering())).json()["id"]
+        hearings = [Hearing(), Hearing()]
+        every = listening(client, "/v1/sagas/events", hearings[0])
+        async with every, listening(client, f"/v1/sagas/{saga_id}/events", hearings[1]):
+            await eventually(lambda: all(hearing.retry for hearing in hearings))
+            child.terminate()
+            _, errors = await asyncio.wait_for(child.communicate(), 8)
+        assert child.returncode == 0, errors.decode()
+        assert b"orchestrator-stopped" in errors
+        assert b"without completing" not in errors
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:

@@ -2,7 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
+import httpx
 import pytest
 
 from orchestrator.api.guard import Limits
@@ -124,3 +128,29 @@ async def test_beyond_the_limit_a_listener_is_told_to_come_later() -> None:
 async def test_listeners_take_no_request_from_the_others() -> None:
     async with hearing(limits=Limits(requests=1)) as heard, heard.listening(ALL):
         assert (await heard.client.get("/v1/sagas")).status_code == 200
+
+
+def has_heard(hearing: Hearing, count: int) -> bool:
+    return len(hearing.messages) == count
+
+
+async def test_who_does_not_keep_up_is_cut_off_and_loses_nothing() -> None:
+    slow, wide = Hearing(), "x" * 10_000
+    async with hearing(Room(backlog=100, ping_s=0.05)) as heard, heard.listening(ALL):
+        async with heard.client.stream("GET", ALL) as answer:  # And nothing is read of it.
+            await eventually(lambda: heard.api.listeners.count == 2)
+            told = 0
+            while heard.api.listeners.count == 2:
+                states = [started(f"saga-{number}", NOW).state for number in range(told, told + 50)]
+                await heard.api.store.insert([replace(each, last=replace(each.last, code=wide)) for each in states])
+                told += len(states)
+                await eventually(partial(has_heard, heard.hearing, told))
+            with suppress(httpx.RemoteProtocolError):  # It is closed in the middle, because it did not take the end.
+                async for received in answer.aiter_bytes():
+                    slow.take(received)
+        slow.broke_off()
+        assert 0 < len(slow.transitions) < len(heard.hearing.transitions)
+        assert Read((await heard.client.get("/metrics")).text).value("saga_listeners_cut_off_total") == 1
+        async with listening(heard.client, ALL, slow):
+            await eventually(partial(has_heard, slow, told))
+        assert slow.transitions == heard.hearing.transitions
