@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from cli.follow import follow
 from cli.render import history_table, saga_table, saga_tree
 from cli.service import connected
 from cli.terminal import note, show, show_json
-from client import NotEnded, SagaError, SagaInstance, SyncSagaClient
+from client import AnswerLost, NotEnded, SagaError, SagaInstance, SyncSagaClient
 from client import Status as SagaStatus
 
 _TAIL = 10  #: transitions shown of a stuck saga's history
@@ -50,13 +50,21 @@ def start(
     if saga_id is not None and key is not None:
         raise Failure("--id and --key say the same thing twice: give one of them.", Exit.USAGE)
     with connected(url) as client:
-        found = client.start(saga, given, id=saga_id, key=key, wait_s=wait_s or 0.0)
+        found = _started(client, saga, given, id=saga_id, key=key, wait_s=wait_s or 0.0)
         if wait_s is None and not as_json:
             print(found.id)
             return
         _show(client, found, as_json)
     if wait_s is not None:
         raise typer.Exit(exit_code(found))
+
+
+def _started(client: SyncSagaClient, saga: str, data: dict[str, Any], **given: Any) -> SagaInstance:
+    try:
+        return client.start(saga, data, **given)
+    except AnswerLost as error:
+        again = f"--id {error.ids[0]}" if error.ids else "the same --key"
+        raise Failure(f"{error.message} Start it again with {again}: then it starts once.") from error
 
 
 def ls(

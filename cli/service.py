@@ -80,7 +80,7 @@ def _words(error: SagaError) -> str:
         case AnswerLost() | NotEnded():
             return str(error)
         case Unavailable(problem=None):
-            return f"{error}\nStart one with `saga up`, or name another with --url or SAGA_URL."
+            return f"{error.message}\nStart one with `saga up`, or name another with --url or SAGA_URL."
         case UnexpectedAnswer():
             return f"{error}\nName the right one with --url or SAGA_URL."
         case _:

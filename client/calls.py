@@ -10,10 +10,10 @@ from typing import Any, overload
 from pydantic import BaseModel
 
 from client.addressing import instance_of, key_header, name_of, saga_path
-from client.errors import NotEnded, Problem, UnexpectedAnswer, problem_of
+from client.errors import NotEnded, Problem, Unavailable, UnexpectedAnswer, problem_of
 from client.exchange import exchange, parsed, read, shaped
 from client.models import Json, SagaInstance
-from client.wire import Request, Service
+from client.wire import Answer, Request, Service
 from sagas import Saga
 from sagas.definition import DataT, InputT
 
@@ -69,8 +69,12 @@ async def start(
     end_s = service.now_s() + wait_s
     body = _start_body(saga, data, id or (None if key else service.new_id()))
     request = Request("POST", "/v1/sagas", body=body, headers=key_header(key))
-    answer = await exchange(service, _waiting(request, wait_s))
-    return await _settled(service, read(service, instance_of(saga), answer), instance_of(saga), end_s)
+    answer = await _started(service, _waiting(request, wait_s), [body])
+    found = read(service, instance_of(saga), answer)
+    try:
+        return await _settled(service, found, instance_of(saga), end_s)
+    except Unavailable:
+        return found  # It is started: that is not undone by nobody being there to tell of its end.
 
 
 async def start_many(
@@ -82,7 +86,7 @@ async def start_many(
     """
     bodies = [_start_body(one.saga, one.data, one.id or (None if key else service.new_id())) for one in starts]
     request = Request("POST", "/v1/sagas:batch", body={"sagas": bodies}, headers=key_header(key))
-    answer = await exchange(service, request)
+    answer = await _started(service, request, bodies)
     results = parsed(service, answer).get("results")
     if not isinstance(results, list) or len(results) != len(starts):
         raise UnexpectedAnswer(f"The service at {service.url} did not answer with one result for each start.")
@@ -113,6 +117,15 @@ async def wait(service: Service, saga_id: str, saga: Saga | None = None, *, time
     if not found.settled:
         raise NotEnded(found, timeout_s)
     return found
+
+
+async def _started(service: Service, request: Request, bodies: Sequence[Json]) -> Answer:
+    """The answer to a start. Where there is none, the error says with which ids to ask again."""
+    try:
+        return await exchange(service, request)
+    except Unavailable as error:
+        error.ids = tuple(body["id"] for body in bodies if "id" in body)
+        raise
 
 
 async def _settled(

@@ -104,8 +104,16 @@ class Unavailable(SagaError):
     """The service can't do it now. Nothing is wrong with the request: come back later."""
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:
+        self.message = message
         self.problem = problem  #: None where nobody answered
+        self.ids: tuple[str, ...] = ()  #: of starts: asked for again with these ids, nothing starts twice
         super().__init__(message)
+
+    def __str__(self) -> str:
+        if not self.ids:
+            return self.message
+        again = f"id={self.ids[0]!r}" if len(self.ids) == 1 else "the ids in `ids`"
+        return f"{self.message} Whatever has become of it: started again with {again}, nothing starts twice."
 
     @property
     def retry_after_s(self) -> float | None:
@@ -188,7 +196,7 @@ def _lost(request: Request, found: Lost, url: str) -> Unavailable:
     if not found.arrived:
         return Unavailable(f"No service answers at {url} ({found.reason}). Is it running there?")
     if request.repeatable:
-        return AnswerLost(f"The service at {url} gave no answer ({found.reason}). Asking again is safe.")
+        return AnswerLost(f"The service at {url} gave no answer ({found.reason}).")
     return AnswerLost(
         f"The service at {url} gave no answer ({found.reason}), so whether it was done is not known. "
         "Look before you ask again."

@@ -1,6 +1,8 @@
 """`saga start`, `saga ls`, `saga show` against a service that answers what it is told to."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,28 @@ def test_start_prints_the_new_sagas_id_and_nothing_else(service: ScriptedService
     sent = json.loads(service.requests[0]["body"])
     assert sent.pop("id"), "so that it can be asked for again"
     assert sent == {"saga": "order", "data": {"customer_id": "alice"}}
+
+
+def test_a_start_whose_answer_is_lost_says_how_to_start_it_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        thread = threading.Thread(target=hang_up, args=(deaf, 6))
+        thread.start()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        named = saga("start", "order", "--data", "{}", "--id", "one", "--url", url)
+        keyed = saga("start", "order", "--data", "{}", "--key", "k", "--url", url)
+        thread.join()
+
+    assert (named.exit_code, named.stdout) == (1, "")
+    assert "again with --id one: then it starts once" in named.stderr
+    assert "again with the same --key" in keyed.stderr
+
+
+def hang_up(server: socket.socket, times: int) -> None:
+    """Take requests, and answer none."""
+    for _ in range(times):
+        connection, _ = server.accept()
+        connection.recv(65_536)
+        connection.close()
 
 
 def test_start_sends_id_and_key_and_how_long_it_wants_to_wait(service: ScriptedService) -> None:

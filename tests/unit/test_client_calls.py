@@ -14,6 +14,7 @@ from client import (
     Start,
     Status,
     SyncSagaClient,
+    Unavailable,
 )
 from sagas.order import Order, PlacedItem, PlaceOrder, order
 from support.clients import Either, Network, Step, refused, reply, shown
@@ -68,9 +69,10 @@ async def test_a_start_whose_answer_was_lost_is_repeated_with_the_same_id(client
 async def test_retries_end(client: Either, network: Network) -> None:
     network.on(BROKEN)
 
-    with pytest.raises(AnswerLost, match="Asking again is safe"):
+    with pytest.raises(AnswerLost, match="started again with id='id-1', nothing starts twice") as raised:
         await client.ask("start", "order", BOOTS)
 
+    assert raised.value.ids == ("id-1",)
     assert len(network.requests) == 5
     assert network.pauses == [0.5, 1.0, 2.0, 4.0]
 
@@ -87,6 +89,25 @@ async def test_a_start_waits_for_the_end_a_little_at_a_time(client: Either, netw
         ("GET", "wait=5"),
         ("GET", "wait=2"),
     ]
+
+
+async def test_a_saga_that_was_started_stays_so_where_nobody_tells_its_end(client: Either, network: Network) -> None:
+    network.on(shown(saga_json("running"), 202), BROKEN)
+
+    assert (await client.ask("start", "order", BOOTS, wait_s=60)).status is Status.RUNNING
+
+
+async def test_starts_that_may_have_been_done_say_with_which_ids_to_ask_again(client: Either, network: Network) -> None:
+    network.on(refused("unavailable", 503, "no primary", retry_after="60"))
+    two = [Start(saga="order", data=BOOTS), Start(saga="order", data=BOOTS, id="mine")]
+
+    with pytest.raises(Unavailable, match="the ids in `ids`") as raised:
+        await client.ask("start_many", two)
+    with pytest.raises(Unavailable) as keyed:
+        await client.ask("start_many", two[:1], key="k")
+
+    assert raised.value.ids == ("id-1", "mine")
+    assert keyed.value.ids == ()
 
 
 async def test_a_start_that_waits_returns_what_is_there_when_the_time_is_over(client: Either, network: Network) -> None:
