@@ -71,6 +71,7 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
     environment = {**os.environ, **where.environment, "SAGA_DEFINITIONS": settings.definitions}
+    environment.pop("SAGA_METRICS_PORT", None)  # Each of them would want the same one.
     supervisor = Supervisor(data, environment, children)
     with data.announced(url, where.own):
         ready = asyncio.create_task(_announce_when_ready(url, where, supervisor))

@@ -11,7 +11,6 @@ from random import SystemRandom
 
 import structlog
 
-from adapters.bus import Bus
 from adapters.clock import Clock, SystemClock
 from adapters.logs import configure
 from adapters.mongo import Mongo
@@ -24,6 +23,7 @@ from adapters.tracing.messages import ReplySpans
 from adapters.tracing.port import Tracer, Untraced
 from participants.inbox import MongoInbox
 from participants.inventory import inventory
+from participants.metrics import Page, Recorder, serving
 from participants.orders import orders
 from participants.participant import Participant
 from participants.payment import payment
@@ -43,6 +43,8 @@ class Running:
     bus: RedisBus
     mongo: Mongo
     names: list[str]
+    settings: ParticipantSettings
+    recorder: Recorder
 
     async def start(self) -> None:
         """Begin to handle commands. Returns at once also while Redis or MongoDB is away: it keeps trying."""
@@ -65,6 +67,7 @@ def build(
     tracer: Tracer | None = None,
 ) -> Running:
     """Participants in one process, on connections they share; each has its own database, stream and group."""
+    recorder = Recorder()
     tracers = {each.name: (tracer or Untraced()).service(f"{SERVICE}{each.name}") for each in participants}
     settings = settings or ParticipantSettings()
     clock = clock or SystemClock()
@@ -81,21 +84,15 @@ def build(
     if tracer is not None and tracer.on:
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
-        attach(participant, settings, bus=bus, mongo=mongo, clock=clock, tracer=tracers[participant.name])
-    return Running(bus, mongo, list(tracers))
+        inbox = _inbox(participant, settings, mongo, clock)
+        prefix, traced = settings.stream_prefix, tracers[participant.name]
+        participant.bind(bus, inbox, clock, prefix=prefix, tracer=traced, recorder=recorder)
+    return Running(bus, mongo, list(tracers), settings, recorder)
 
 
-def attach(
-    participant: Participant,
-    settings: ParticipantSettings,
-    *,
-    bus: Bus,
-    mongo: Mongo,
-    clock: Clock,
-    tracer: Tracer | None = None,
-) -> None:
-    """A participant on connections that somebody else owns, as where all services share one process."""
-    inbox = MongoInbox(
+def _inbox(participant: Participant, settings: ParticipantSettings, mongo: Mongo, clock: Clock) -> MongoInbox:
+    """In the participant's own database."""
+    return MongoInbox(
         mongo,
         f"{settings.database_prefix}{participant.name}",
         clock,
@@ -103,7 +100,6 @@ def attach(
         expiry=settings.inbox_expiry,
         indexes=participant.indexes,
     )
-    participant.bind(bus, inbox, clock, prefix=settings.stream_prefix, tracer=tracer)
 
 
 def faststream_app(participant: Participant) -> FastStream:
@@ -121,14 +117,16 @@ def faststream_app(participant: Participant) -> FastStream:
 
 
 async def serve(running: Running) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises `OSError` where the port for metrics is taken."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await running.start()
-    log.info("participants-started", participants=running.names)
-    await stopping.wait()
-    await running.stop()
+    settings, page = running.settings, Page(running.recorder, running.bus.counts)
+    with serving(page, settings.metrics_host, settings.metrics_port):
+        await running.start()
+        log.info("participants-started", participants=running.names)
+        await stopping.wait()
+        await running.stop()
     log.info("participants-stopped", participants=running.names)
 
 

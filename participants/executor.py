@@ -53,7 +53,7 @@ class Executor:
         answer = self._refusal(command)
         if answer is not None:
             with self._surroundings.alone(command) as tell:
-                tell(command, answer)
+                tell(command, answer, repeat=False)
         return answer
 
     def _refusal(self, command: CommandMessage) -> Answer | None:
@@ -81,8 +81,9 @@ class Executor:
                     for position, (index, answer) in enumerate(zip(commands, folded.answers, strict=True))
                     if position not in folded.doubts
                 }
+                repeats = {index for position, index in enumerate(commands) if position in folded.repeats}
                 for index, answer in settled.items():
-                    tell(commands[index], answer)
+                    tell(commands[index], answer, repeat=index in repeats)
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001  # Whatever a handler raises must not cost the other commands their answers.
@@ -112,25 +113,28 @@ class Executor:
 
     async def _alone(self, command: CommandMessage) -> Answer:
         with self._surroundings.alone(command) as tell:
-            answer = await self._answer(command)
-            tell(command, answer)
+            answer, repeat = await self._answer(command)
+            tell(command, answer, repeat=repeat)
         return answer
 
-    async def _answer(self, command: CommandMessage) -> Answer:
+    async def _answer(self, command: CommandMessage) -> tuple[Answer, bool]:
+        """The answer, and whether it had been given before."""
         try:
             folded = await self._runner.attempt(command)
-            if not folded.doubts:
-                return folded.answers[0]
-            return await self._resolve(folded.doubts[0]) or (await self._runner.attempt(command)).answers[0]
+            if folded.doubts:
+                unsettled = await self._resolve(folded.doubts[0])
+                if unsettled is not None:
+                    return unsettled, False
+                folded = await self._runner.attempt(command)
+            return folded.answers[0], bool(folded.repeats)
         except Unavailable:
             raise
         except Conflict:
-            return Answer.no(
-                Outcome.FAILED, CONFLICT, "too many concurrent writers, or a duplicate key of the handler's"
-            )
-        except Exception as error:  # noqa: BLE001  # Only this command fails; the error is told to the orchestrator, the trace is not.
+            said = "too many concurrent writers, or a duplicate key of the handler's"
+            return Answer.no(Outcome.FAILED, CONFLICT, said), False
+        except Exception as error:  # noqa: BLE001  # Only this command fails; the orchestrator is told, without a trace.
             _log.error("command-failed", saga_id=command.saga_id, command_id=command.id, exc_info=error)
-            return failed(error)
+            return failed(error), False
 
     async def _resolve(self, action: Row) -> Answer | None:
         """Settle the action in doubt; an answer where that could not be done."""

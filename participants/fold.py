@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from participants.barrier import Answer, InDoubt, Row, Run, Settled, Undo, decide, finish, ids_of, settle
+from participants.barrier import Answer, InDoubt, Repeat, Row, Run, Settled, Undo, decide, finish, ids_of, settle
 from participants.context import Context, StoredAction
 from participants.handlers import Registration, parse
 from sagas.contracts import Command
@@ -35,6 +35,7 @@ class Folded:
 
     answers: tuple[Answer, ...]
     doubts: Mapping[int, Row]
+    repeats: frozenset[int] = frozenset()  #: commands that had been answered before
 
 
 class Fold:
@@ -56,6 +57,7 @@ class Fold:
         self._waiting = list(enumerate(commands))
         self._answers: dict[int, Answer] = {}
         self._doubts: dict[int, Row] = {}
+        self._repeats: set[int] = set()
 
     def next_wave(self) -> list[Call]:
         """Settle what can be settled; the handlers to call now, in stream order; empty when all is settled."""
@@ -81,7 +83,8 @@ class Fold:
 
     def result(self) -> Folded:
         """The answers in the order of the commands, once every wave is finished."""
-        return Folded(tuple(self._answers[index] for index in range(len(self._answers))), self._doubts)
+        answers = tuple(self._answers[index] for index in range(len(self._answers)))
+        return Folded(answers, self._doubts, frozenset(self._repeats))
 
     def new_rows(self) -> list[Row]:
         """What must be inserted."""
@@ -97,6 +100,8 @@ class Fold:
         verdict = decide(message, own, action, self._now, self._expiry)
         if isinstance(verdict, Run | Undo):
             return self._call(index, message, verdict)
+        if isinstance(verdict, Repeat):
+            self._repeats.add(index)
         if isinstance(verdict, InDoubt):
             self._doubts[index] = verdict.action
         self._take(index, settle(message, verdict, self._now, self._expiry))

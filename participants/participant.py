@@ -24,9 +24,10 @@ from adapters.tracing.port import Tracer
 from participants.executor import Executor
 from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler
 from participants.inbox import Inbox
+from participants.metrics import Recorder
 from participants.replies import entries
 from participants.surroundings import Surroundings
-from sagas.contracts import C, Endpoint, R, check_name
+from sagas.contracts import REVOKE, C, Endpoint, R, check_name
 from sagas.errors import InvalidDefinition
 from sagas.messages import CommandMessage
 
@@ -81,11 +82,18 @@ class Participant:
         return register
 
     def bind(
-        self, bus: Bus, inbox: Inbox, clock: Clock, *, prefix: str = "saga.", tracer: Tracer | None = None
+        self,
+        bus: Bus,
+        inbox: Inbox,
+        clock: Clock,
+        *,
+        prefix: str = "saga.",
+        tracer: Tracer | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Subscribe to this participant's commands; before `bus.start()`."""
         stream = Streams(prefix).commands(self.name)
-        service = Service(self, inbox, clock, Surroundings(self.name, stream, tracer))
+        service = Service(self, inbox, clock, Surroundings(self.name, stream, tracer=tracer, recorder=recorder))
         bus.subscribe(Subscription(stream, self.name, service.handle))
 
     def _register(self, registration: Registration) -> None:
@@ -105,6 +113,8 @@ class Service:
     ) -> None:
         self._name = participant.name
         surroundings = surroundings or Surroundings(self._name, Streams().commands(self._name))
+        surroundings.knows([*participant.handlers, f"{self._name}.{REVOKE}"])
+        self._surroundings = surroundings
         self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
 
@@ -112,6 +122,7 @@ class Service:
         """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""
         messages = [self._decode(delivery) for delivery in deliveries]
         commands = [message for message in messages if isinstance(message, CommandMessage)]
+        self._surroundings.taken_up(commands, self._clock.now())
         answers = iter(await self._executor.execute(commands))
         now = self._clock.now()
         return [

@@ -39,6 +39,10 @@ class ParticipantSettings(BaseSettings):
         200, ge=1, le=1_000, description="Commands read at once, and so handled in one transaction."
     )
 
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Where a participant by itself shows metrics; 0 takes any free port."
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address for that. Nobody who reaches it has to say who.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."

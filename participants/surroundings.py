@@ -1,12 +1,15 @@
-"""What surrounds the handling of commands: their spans, and the ids that every log line within carries.
+"""What surrounds the handling of commands: their spans, their counts, and the ids that every log line within carries.
 
 A command handled by itself has a span around it, in its saga's trace: what a handler and its libraries trace joins it.
 Commands handled together have a span each in their own traces, and one around them all, a trace by itself, with links
 both ways: nothing that is done for a whole batch belongs to one saga.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Protocol
 
 from structlog.contextvars import bound_contextvars
 
@@ -15,9 +18,15 @@ from adapters.tracing.context import TraceContext, parse, trace_id_of
 from adapters.tracing.messages import about, operation
 from adapters.tracing.port import Attribute, Finished, LiveSpan, SpanKind, Tracer, Untraced
 from participants.barrier import Answer
+from participants.metrics import OTHER, Recorder
 from sagas.messages import CommandMessage, Outcome
 
-Tell = Callable[[CommandMessage, Answer], None]  #: the answer to a command is known
+
+class Tell(Protocol):
+    """Called when the answer to a command is known; `repeat`: it was known before."""
+
+    def __call__(self, command: CommandMessage, answer: Answer, *, repeat: bool) -> None: ...
+
 
 UNAVAILABLE = "unavailable"
 ABORTED = "aborted"  #: the commands are done again, one by one
@@ -26,42 +35,80 @@ ABORTED = "aborted"  #: the commands are done again, one by one
 class Surroundings:
     """Of one participant's handlers."""
 
-    def __init__(self, participant: str, stream: str, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, participant: str, stream: str, *, tracer: Tracer | None = None, recorder: Recorder | None = None
+    ) -> None:
         self._participant = participant
         self._stream = stream
         self._tracer = tracer or Untraced()
+        self._recorder = recorder
         self._name = f"process {participant}"
+        self._commands: frozenset[str] = frozenset()
+
+    def knows(self, commands: Iterable[str]) -> None:
+        """The types that there are handlers for: others are not counted by their name."""
+        self._commands = frozenset(commands)
+        if self._recorder is not None:
+            self._recorder.participates(self._participant, sorted(self._commands))
+
+    def taken_up(self, commands: Sequence[CommandMessage], now: datetime) -> None:
+        """Commands have come, in one batch."""
+        if self._recorder is not None and commands:
+            self._recorder.taken_up(self._participant, [(now - command.time).total_seconds() for command in commands])
 
     @contextmanager
     def alone(self, command: CommandMessage) -> Iterator[Tell]:
         """Around one command."""
         context = _sampled(command)
         with _logging(self._participant, command):
+            count = self._counting()
             if context is None:
-                yield _untold
+                yield count
                 return
             said = self._said(command)
             with self._tracer.around(self._name, kind=SpanKind.CONSUMER, parent=context, attributes=said) as span:
-                try:
-                    yield lambda _, answer: _tell(span, answer)
-                except Unavailable:
-                    span.fail(UNAVAILABLE)
-                    raise
+
+                def tell(command: CommandMessage, answer: Answer, *, repeat: bool) -> None:
+                    count(command, answer, repeat=repeat)
+                    _tell(span, answer, repeat=repeat)
+
+                with _failing(span):
+                    yield tell
 
     @contextmanager
     def together(self, commands: Sequence[CommandMessage]) -> Iterator[Tell]:
         """Around commands that share a transaction."""
-        if len(commands) == 1:
-            with self.alone(commands[0]) as tell:
-                yield tell
-            return
         contexts = {command.id: found for command in commands if (found := _sampled(command)) is not None}
-        with bound_contextvars(participant=self._participant):
-            if not self._tracer.on or not contexts:
-                yield _untold
-                return
-            with self._batch(contexts, len(commands)) as tell:
-                yield tell
+        with bound_contextvars(participant=self._participant), self._aborting():
+            if len(commands) == 1:
+                with self.alone(commands[0]) as tell:
+                    yield tell
+            elif not self._tracer.on or not contexts:
+                yield self._counting()
+            else:
+                with self._batch(contexts, len(commands)) as tell:
+                    yield tell
+
+    def _counting(self) -> Tell:
+        recorder, begun = self._recorder, time.perf_counter()
+
+        def count(command: CommandMessage, answer: Answer, *, repeat: bool) -> None:
+            if recorder is not None:
+                name, took_s = command.type if command.type in self._commands else OTHER, time.perf_counter() - begun
+                recorder.answered(self._participant, name, answer.outcome, took_s, repeat=repeat)
+
+        return count
+
+    @contextmanager
+    def _aborting(self) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Exception:
+            if self._recorder is not None:
+                self._recorder.aborted(self._participant)
+            raise
 
     @contextmanager
     def _batch(self, contexts: Mapping[str, TraceContext], count: int) -> Iterator[Tell]:
@@ -73,22 +120,18 @@ class Surroundings:
             "messaging.destination.name": self._stream,
             "messaging.batch.message_count": count,
         }
-        begin_ns = tracer.now_ns()
+        begin_ns, count_answer = tracer.now_ns(), self._counting()
         with tracer.around(f"{self._name} batch", kind=SpanKind.CONSUMER, attributes=said, links=links) as span:
             around = () if span.context is None else (span.context,)
 
-            def tell(command: CommandMessage, answer: Answer) -> None:
+            def tell(command: CommandMessage, answer: Answer, *, repeat: bool) -> None:
+                count_answer(command, answer, repeat=repeat)
                 if (context := contexts.get(command.id)) is not None:
-                    tracer.emit(self._processed(command, answer, context, around, begin_ns, count))
+                    span_of = self._processed(command, answer, context, around, (begin_ns, count), repeat=repeat)
+                    tracer.emit(span_of)
 
-            try:
+            with _failing(span):
                 yield tell
-            except Unavailable:
-                span.fail(UNAVAILABLE)
-                raise
-            except Exception:
-                span.fail(ABORTED)
-                raise
 
     def _processed(
         self,
@@ -96,10 +139,12 @@ class Surroundings:
         answer: Answer,
         context: TraceContext,
         links: tuple[TraceContext, ...],
-        begin_ns: int,
-        count: int,
+        batch: tuple[int, int],
+        *,
+        repeat: bool,
     ) -> Finished:
-        said = {**self._said(command), **_outcome(answer), "messaging.batch.message_count": count}
+        begin_ns, count = batch
+        said = {**self._said(command), **_outcome(answer, repeat=repeat), "messaging.batch.message_count": count}
         return Finished(
             name=self._name,
             kind=SpanKind.CONSUMER,
@@ -127,10 +172,25 @@ def _logging(participant: str, command: CommandMessage) -> AbstractContextManage
     return bound_contextvars(**ids, **({"trace_id": trace_id} if trace_id else {}))
 
 
-def _outcome(answer: Answer) -> dict[str, Attribute]:
+@contextmanager
+def _failing(span: LiveSpan) -> Iterator[None]:
+    """Say of what is raised what it means for the commands; its words may hold anything."""
+    try:
+        yield
+    except Unavailable:
+        span.fail(UNAVAILABLE)
+        raise
+    except Exception:
+        span.fail(ABORTED)
+        raise
+
+
+def _outcome(answer: Answer, *, repeat: bool) -> dict[str, Attribute]:
     said: dict[str, Attribute] = {"saga.outcome": answer.outcome.value}
     if answer.outcome is not Outcome.SUCCEEDED and "code" in answer.data:
         said["saga.code"] = str(answer.data["code"])
+    if repeat:
+        said["saga.repeat"] = True
     return said
 
 
@@ -138,11 +198,7 @@ def _error(answer: Answer) -> str | None:
     return str(answer.data.get("code", "failed")) if answer.outcome is Outcome.FAILED else None
 
 
-def _tell(span: LiveSpan, answer: Answer) -> None:
-    span.tell(_outcome(answer))
+def _tell(span: LiveSpan, answer: Answer, *, repeat: bool) -> None:
+    span.tell(_outcome(answer, repeat=repeat))
     if (error := _error(answer)) is not None:
         span.fail(error)
-
-
-def _untold(_command: CommandMessage, _answer: Answer) -> None:
-    pass

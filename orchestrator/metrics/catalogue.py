@@ -1,50 +1,17 @@
-"""Every metric: its name, type, labels and what it says. docs/metrics.md is made from this, and so are the metrics.
-
-Names follow Prometheus' rules: base units, `_total` on counters, and no label whose values grow without a bound, so
-never an id. See https://prometheus.io/docs/practices/naming/.
-"""
+"""Every metric: its name, type, labels and what it says. docs/metrics.md is made from this, and so are the metrics."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+
+from adapters.metrics import BUILD, BUS, Metric
+from adapters.metrics import counter as _counter
+from adapters.metrics import gauge as _gauge
+from adapters.metrics import histogram as _histogram
 
 _SAGA_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200, 86_400)
 _STEP_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
 _WORK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _HTTP_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
-
-
-class Type(StrEnum):
-    """As in the exposition format."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric."""
-
-    name: str
-    type: Type
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-
-def _counter(name: str, help_: str, *labels: str) -> Metric:
-    return Metric(name, Type.COUNTER, help_, labels)
-
-
-def _gauge(name: str, help_: str, *labels: str) -> Metric:
-    return Metric(name, Type.GAUGE, help_, labels)
-
-
-def _histogram(name: str, buckets: tuple[float, ...], help_: str, *labels: str) -> Metric:
-    return Metric(name, Type.HISTOGRAM, help_, labels, buckets)
-
 
 # -- sagas -----------------------------------------------------------------------------------------------------------
 
@@ -132,19 +99,6 @@ CUT_OFF = _counter("saga_listeners_cut_off_total", "Listeners cut off because th
 
 # -- the bus ---------------------------------------------------------------------------------------------------------
 
-SETTLED = _counter("saga_bus_entries_settled_total", "Entries acknowledged by this process.")
-LEFT = _counter("saga_bus_entries_left_total", "Times that an entry was left pending, to come again.")
-DEAD = _counter("saga_bus_entries_dead_total", "Entries that became dead letters in this process.")
-TAKEN_OVER = _counter("saga_bus_entries_taken_over_total", "Entries claimed from another consumer.")
-VANISHED = _counter(
-    "saga_bus_entries_vanished_total", "Entries that were trimmed or deleted while pending, by somebody's hand."
-)
-TRIMMED = _counter("saga_bus_entries_trimmed_total", "Settled entries trimmed.")
-HEALED = _counter("saga_bus_groups_healed_total", "Lost consumer groups that were made again.")
-RESTARTS = _counter("saga_bus_reader_restarts_total", "Readers started again.")
-REMOVED = _counter("saga_bus_consumers_removed_total", "Names of dead consumers that were removed.")
-UNAVAILABLE = _counter("saga_bus_unavailable_total", "Batches that met a server which was away.")
-
 LENGTH = _gauge("saga_stream_length", "Entries on a stream, settled ones that are not trimmed yet included.", "stream")
 DEAD_LETTERS = _gauge("saga_dead_letters", "Entries on a stream's dead letter stream.", "stream")
 LAG = _gauge(
@@ -170,7 +124,6 @@ CONSUMERS = _gauge(
 UP = _gauge(
     "saga_dependency_up", "Whether a server answered at the newest look: mongodb with a primary, redis.", "dependency"
 )
-BUILD = _gauge("saga_build_info", "Always 1; the labels say what is running.", "version", "python")
 
 SECTIONS = {
     "Sagas": (STARTED, REPEATED, ENDED, STUCK, DURATION, ACTIVE, OLDEST),
@@ -181,7 +134,7 @@ SECTIONS = {
     ),
     "HTTP": (REQUESTS, REQUEST_DURATION, LISTENERS, TOLD, CUT_OFF),
     "The bus": (
-        *(SETTLED, LEFT, DEAD, TAKEN_OVER, VANISHED, TRIMMED, HEALED, RESTARTS, REMOVED, UNAVAILABLE),
+        *BUS,
         *(LENGTH, DEAD_LETTERS, LAG, LAG_KNOWN, PENDING, OLDEST_PENDING, CONSUMERS),
     ),
     "The process": (UP, BUILD),

@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from orchestrator.core.state import Decision, Replied, SagaState, Status, Transition, Woken
 from orchestrator.metrics import catalogue
-from orchestrator.metrics.catalogue import Metric
 from orchestrator.observer import Applied
 
 _ENDS = [status.value for status in Status if status.ended]
@@ -20,39 +19,33 @@ class Recorder:
     def __init__(self, sagas: Iterable[str] = ()) -> None:
         """The named sagas' counters are there from the beginning, at 0: a rate needs a first value."""
         self.registry = CollectorRegistry(auto_describe=True)
-        self._started = self._counter(catalogue.STARTED)
-        self._repeated = self._counter(catalogue.REPEATED)
-        self._ended = self._counter(catalogue.ENDED)
-        self._stuck = self._counter(catalogue.STUCK)
-        self._duration = self._histogram(catalogue.DURATION)
-        self._step_duration = self._histogram(catalogue.STEP_DURATION)
-        self._attempts = self._counter(catalogue.ATTEMPTS)
-        self._resent = self._counter(catalogue.RESENT)
-        self._replies = self._counter(catalogue.REPLIES)
-        self._unknown = self._counter(catalogue.UNKNOWN)
-        self._batch = self._histogram(catalogue.BATCH)
-        self._apply_duration = self._histogram(catalogue.APPLY_DURATION)
-        self._conflicts = self._counter(catalogue.CONFLICTS)
-        self._sweep_duration = self._histogram(catalogue.SWEEP_DURATION)
+        self._started = catalogue.STARTED.counter(self.registry)
+        self._repeated = catalogue.REPEATED.counter(self.registry)
+        self._ended = catalogue.ENDED.counter(self.registry)
+        self._stuck = catalogue.STUCK.counter(self.registry)
+        self._duration = catalogue.DURATION.histogram(self.registry)
+        self._step_duration = catalogue.STEP_DURATION.histogram(self.registry)
+        self._attempts = catalogue.ATTEMPTS.counter(self.registry)
+        self._resent = catalogue.RESENT.counter(self.registry)
+        self._replies = catalogue.REPLIES.counter(self.registry)
+        self._unknown = catalogue.UNKNOWN.counter(self.registry)
+        self._batch = catalogue.BATCH.histogram(self.registry)
+        self._apply_duration = catalogue.APPLY_DURATION.histogram(self.registry)
+        self._conflicts = catalogue.CONFLICTS.counter(self.registry)
+        self._sweep_duration = catalogue.SWEEP_DURATION.histogram(self.registry)
         self._sweep_due = Gauge(catalogue.SWEEP_DUE.name, catalogue.SWEEP_DUE.help, registry=self.registry)
         self._timer_lag = Gauge(catalogue.TIMER_LAG.name, catalogue.TIMER_LAG.help, registry=self.registry)
-        self._timers = self._counter(catalogue.TIMERS)
-        self._requests = self._counter(catalogue.REQUESTS)
-        self._request_duration = self._histogram(catalogue.REQUEST_DURATION)
+        self._timers = catalogue.TIMERS.counter(self.registry)
+        self._requests = catalogue.REQUESTS.counter(self.registry)
+        self._request_duration = catalogue.REQUEST_DURATION.histogram(self.registry)
         self._listeners = Gauge(catalogue.LISTENERS.name, catalogue.LISTENERS.help, registry=self.registry)
-        self._told = self._counter(catalogue.TOLD)
-        self._cut_off = self._counter(catalogue.CUT_OFF)
+        self._told = catalogue.TOLD.counter(self.registry)
+        self._cut_off = catalogue.CUT_OFF.counter(self.registry)
         self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         for saga in sagas:
             self._started.labels(saga)
             for end in _ENDS:
                 self._ended.labels(saga, end)
-
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
-
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets)
 
     # -- what the engine tells ---------------------------------------------------------------------------------------
 

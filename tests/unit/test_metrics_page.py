@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from adapters.errors import Unavailable
+from adapters.metrics import Type
 from adapters.streams.counts import Counts
 from adapters.streams.figures import GroupFigures, StreamFigures
 from adapters.streams.names import Streams
+from cli.metrics_page import as_markdown
 from orchestrator.api.guard import Limits
-from orchestrator.metrics.catalogue import Type, every_metric
+from orchestrator.metrics.catalogue import every_metric
 from orchestrator.metrics.census import MemoryCensus
-from orchestrator.metrics.document import as_markdown
 from orchestrator.metrics.exposition import Exposition
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.metrics.sampler import Sampler, Sources, watched
@@ -105,7 +106,7 @@ def test_no_label_grows_without_a_bound() -> None:
 
 
 def test_the_documentation_is_what_the_code_says() -> None:
-    # Made anew by: python -m orchestrator.metrics.document > docs/metrics.md
+    # Made anew by: python -m cli.metrics_page > docs/metrics.md
     assert (ROOT / "docs" / "metrics.md").read_text() == as_markdown()
 
 

@@ -1,18 +1,20 @@
 """The page docs/metrics.md, made from the catalogue.
 
-python -m orchestrator.metrics.document > docs/metrics.md
+python -m cli.metrics_page > docs/metrics.md
 """
 
 import sys
 
+from adapters.metrics import Metric
 from orchestrator.metrics.alerts import as_rows
-from orchestrator.metrics.catalogue import SECTIONS, Metric
+from orchestrator.metrics.catalogue import SECTIONS
+from participants.metrics import PARTICIPANTS
 
 _OPENING = """\
 # Metrics
 
 `GET /metrics` answers in Prometheus' text format. This page is made from the code
-(`python -m orchestrator.metrics.document > docs/metrics.md`); a test holds the two together.
+(`python -m cli.metrics_page > docs/metrics.md`); a test holds the two together.
 
 - Counters and histograms are this process's own; sum them over the replicas.
 - `saga_active`, `saga_oldest_active_timestamp_seconds`, `saga_dead_letters` and every `saga_stream_…` are looked up
@@ -28,11 +30,17 @@ What to be woken for; as rules in [alerts.yml](alerts.yml), with what to do firs
 |---|---|---|
 """
 
+_PARTICIPANTS = """\
+A participant that runs by itself (`saga participant inventory`) shows these, the ones named `saga_bus_…` and
+`saga_build_info` at the port that `SAGA_METRICS_PORT` names, on loopback unless `SAGA_METRICS_HOST` says otherwise.
+"""
+
 
 def as_markdown() -> str:
     """The whole page."""
     sections = [_section(title, metrics) for title, metrics in SECTIONS.items()]
-    return "\n".join([_OPENING + "\n".join([*as_rows(), ""]), *sections])
+    participants = f"{_section('Participants', PARTICIPANTS)}\n{_PARTICIPANTS}"
+    return "\n".join([_OPENING + "\n".join([*as_rows(), ""]), *sections, participants])
 
 
 def _section(title: str, metrics: tuple[Metric, ...]) -> str:

@@ -1,0 +1,137 @@
+"""What a participant counts, and its page for Prometheus: off unless a port is set, on loopback unless told otherwise.
+
+The page is served by prometheus-client's own small server, in a thread: a scrape waits for no handler. No label holds
+an id or a rejection's code; `command` is one of the types that the participant has a handler for.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import Metric as Family
+from prometheus_client.registry import Collector
+
+from adapters.metrics import BUILD, BUS, Metric, WithoutCreationTimes, build_family, bus_families, counter, histogram
+from adapters.streams.counts import Counts
+from sagas.messages import Outcome
+
+log = structlog.get_logger(__name__)
+
+OTHER = "other"  #: a type that the participant has no handler for
+
+_WORK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_WAIT_S = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800)
+_COMMANDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
+
+ANSWERED = counter(
+    "saga_participant_commands_total",
+    "Commands answered, by their answer: succeeded, rejected (the business said no), failed (tried again).",
+    *("participant", "command", "outcome"),
+)
+REPEATED = counter(
+    "saga_participant_repeats_total",
+    "Commands that were answered before: the stored reply again, and no second effect.",
+    *("participant", "command"),
+)
+DURATION = histogram(
+    "saga_participant_processing_seconds",
+    _WORK_S,
+    "From taking up a command to its answer; commands handled together take as long as their batch.",
+    *("participant", "command", "outcome"),
+)
+QUEUED = histogram(
+    "saga_participant_queue_seconds",
+    _WAIT_S,
+    "From a command's sending to its being taken up, by two machines' clocks.",
+    "participant",
+)
+BATCH = histogram("saga_participant_batch_commands", _COMMANDS, "Commands taken up together.", "participant")
+ABORTED = counter(
+    "saga_participant_batches_aborted_total",
+    "Batches in which a handler raised; their commands were done again, one by one.",
+    "participant",
+)
+
+PARTICIPANTS = (ANSWERED, REPEATED, DURATION, QUEUED, BATCH, ABORTED)
+
+
+def every_metric() -> Iterator[Metric]:
+    """All that the page has."""
+    yield from (*PARTICIPANTS, *BUS, BUILD)
+
+
+class Recorder:
+    """Everything that is counted as it happens, of all participants of a process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._answered = ANSWERED.counter(self.registry)
+        self._repeated = REPEATED.counter(self.registry)
+        self._duration = DURATION.histogram(self.registry)
+        self._queued = QUEUED.histogram(self.registry)
+        self._batch = BATCH.histogram(self.registry)
+        self._aborted = ABORTED.counter(self.registry)
+
+    def participates(self, participant: str, commands: Iterable[str]) -> None:
+        """Its counters are there from the beginning, at 0: a rate needs a first value."""
+        self._aborted.labels(participant)
+        for command in commands:
+            self._repeated.labels(participant, command)
+            for outcome in Outcome:
+                self._answered.labels(participant, command, outcome.value)
+
+    def taken_up(self, participant: str, waited_s: Iterable[float]) -> None:
+        """Commands that came together; how long each has waited."""
+        count = 0
+        for seconds in waited_s:
+            self._queued.labels(participant).observe(max(seconds, 0.0))
+            count += 1
+        self._batch.labels(participant).observe(count)
+
+    def answered(self, participant: str, command: str, outcome: Outcome, took_s: float, *, repeat: bool) -> None:
+        """A command has its answer."""
+        self._answered.labels(participant, command, outcome.value).inc()
+        self._duration.labels(participant, command, outcome.value).observe(took_s)
+        if repeat:
+            self._repeated.labels(participant, command).inc()
+
+    def aborted(self, participant: str) -> None:
+        """A handler raised among commands that were handled together."""
+        self._aborted.labels(participant).inc()
+
+
+class Page(Collector):
+    """Everything that a process with participants shows."""
+
+    def __init__(self, recorder: Recorder, counts: Counts) -> None:
+        self._counts = counts
+        self.registry = CollectorRegistry()
+        self.registry.register(WithoutCreationTimes(recorder.registry))
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def describe(self) -> Iterable[Family]:
+        """Nothing beforehand."""
+        return ()
+
+    def collect(self) -> Iterator[Family]:
+        yield build_family()
+        yield from bus_families(self._counts)
+
+
+@contextmanager
+def serving(page: Page, host: str, port: int | None) -> Iterator[str | None]:
+    """The page's URL while it is served; None where no port is set. Raises `OSError` where the port is taken."""
+    if port is None:
+        yield None
+        return
+    server, thread = start_http_server(port, host, page.registry)
+    url = f"http://{host}:{server.server_port}/metrics"
+    log.info("metrics-started", url=url)
+    try:
+        yield url
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
