@@ -23,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_SAGAS, _OPERATE, _RUN, _TOOLS = "Sagas", "For operators", "Run it", "Tools"  #: how --help groups the commands
+
 _ORDER = '\'{"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]}\''
 
 
@@ -44,26 +46,40 @@ def saga(
     """
 
 
-app.command("up", epilog=examples("saga up", "saga up --processes", "saga up --saga shop --participant shop:gifts"))(up)
-app.command("demo", epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
+app.command(
+    "up",
+    rich_help_panel=_RUN,
+    epilog=examples("saga up", "saga up --processes", "saga up --saga shop --participant shop:gifts"),
+)(up)
+app.command("demo", rich_help_panel=_RUN, epilog=examples("saga demo", "NO_COLOR=1 saga demo"))(demo)
 app.command(
     "start",
+    rich_help_panel=_SAGAS,
     epilog=examples(
         f"saga start order --data {_ORDER}",
         "saga start order --data @order.json --wait 10s",
         "saga start order --data - --key order-4711 < order.json",
     ),
 )(start)
-app.command("ls", epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"))(ls)
 app.command(
-    "show", epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --history", "saga show ID --json")
+    "ls",
+    rich_help_panel=_SAGAS,
+    epilog=examples("saga ls", "saga ls --status stuck --since 1h", "saga ls --limit 1000 --json"),
+)(ls)
+app.command(
+    "show",
+    rich_help_panel=_SAGAS,
+    epilog=examples("saga show ID", "saga show ID --follow", "saga show ID --history", "saga show ID --json"),
 )(show_one)
-app.command("wait", epilog=examples("saga wait ID", "saga wait ID --timeout 30s --json"))(wait)
+app.command("wait", rich_help_panel=_SAGAS, epilog=examples("saga wait ID", "saga wait ID --timeout 30s --json"))(wait)
 app.command(
-    "watch", epilog=examples("saga watch", "saga watch --saga order --status stuck", "saga watch --json | jq .events")
+    "watch",
+    rich_help_panel=_SAGAS,
+    epilog=examples("saga watch", "saga watch --saga order --status stuck", "saga watch --json | jq .events"),
 )(watch)
 app.command(
     "cancel",
+    rich_help_panel=_OPERATE,
     epilog=examples(
         "saga cancel ID --reason 'the customer called' --wait 30s",
         "saga cancel ID --reason 'out of season' --if-revision 4",
@@ -72,6 +88,7 @@ app.command(
 )(cancel)
 app.command(
     "retry",
+    rich_help_panel=_OPERATE,
     epilog=examples(
         "saga retry ID --reason 'payment works again' --wait 30s",
         "saga retry --status stuck --saga order --reason 'payment works again'",
@@ -79,41 +96,60 @@ app.command(
 )(retry)
 app.command(
     "skip",
+    rich_help_panel=_OPERATE,
     epilog=examples(
         "saga skip ID --reason 'confirmed by phone' --data '{\"order_id\": \"o-17\"}'",
         "saga skip ID --reason 'refunded by hand'",
     ),
 )(skip)
-app.command("abort", epilog=examples("saga abort ID --reason 'will not be delivered any more' --wait 30s"))(abort)
+app.command(
+    "abort",
+    rich_help_panel=_OPERATE,
+    epilog=examples("saga abort ID --reason 'will not be delivered any more' --wait 30s"),
+)(abort)
 app.command(
     "seed",
+    rich_help_panel=_RUN,
     epilog=examples(
         "saga seed", "saga seed --product hats --stock 10 --price 2500", "saga seed --customer bob --balance 100000"
     ),
 )(seed)
 app.command(
     "bench",
+    rich_help_panel=_TOOLS,
     epilog=examples("saga bench", "saga bench --via post --in-flight 1 --sagas 200", "saga bench --reject-ratio 0.1"),
 )(bench)
 app.command(
-    "doctor", epilog=examples("saga doctor", "saga doctor --json | jq '.checks[] | select(.status == \"failed\")'")
+    "doctor",
+    rich_help_panel=_TOOLS,
+    epilog=examples("saga doctor", "saga doctor --json | jq '.checks[] | select(.status == \"failed\")'"),
 )(doctor)
-app.command("servers", epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(servers)
-app.command("serve", epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700"))(serve)
-app.command("participant", epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"))(
-    participant
+app.command("servers", rich_help_panel=_RUN, epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(
+    servers
 )
+app.command(
+    "serve", rich_help_panel=_RUN, epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700")
+)(serve)
+app.command(
+    "participant",
+    rich_help_panel=_RUN,
+    epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"),
+)(participant)
 
 
-def group(name: str, says: str, *lines: str) -> typer.Typer:
+def group(name: str, panel: str, says: str, *lines: str) -> typer.Typer:
     """A command with commands of its own."""
     made = typer.Typer(no_args_is_help=True, help=says, epilog=examples(*lines))
-    app.add_typer(made, name=name)
+    app.add_typer(made, name=name, rich_help_panel=panel)
     return made
 
 
 dead_letters = group(
-    "dead-letters", "Messages that could not be handled.", "saga dead-letters ls", "saga dead-letters redrive --all"
+    "dead-letters",
+    _OPERATE,
+    "Messages that could not be handled.",
+    "saga dead-letters ls",
+    "saga dead-letters redrive --all",
 )
 dead_letters.command("ls", epilog=examples("saga dead-letters ls", "saga dead-letters ls --limit 1000 --json"))(
     letters.ls
@@ -127,13 +163,13 @@ dead_letters.command("delete", epilog=examples("saga dead-letters delete ID", "s
     letters.delete
 )
 
-definitions = group("definitions", "The sagas that the service knows.", "saga definitions ls")
+definitions = group("definitions", _SAGAS, "The sagas that the service knows.", "saga definitions ls")
 definitions.command("ls", epilog=examples("saga definitions ls"))(definition_commands.ls)
 definitions.command(
     "show", epilog=examples("saga definitions show order", "saga definitions show order --mermaid > order.mmd")
 )(definition_commands.show_one)
 
-keys = group("key", "API keys.", "saga key new web-shop --scopes read,start")
+keys = group("key", _OPERATE, "API keys.", "saga key new web-shop --scopes read,start")
 keys.command(
     "new",
     epilog=examples(

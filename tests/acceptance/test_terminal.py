@@ -23,6 +23,7 @@ def participant(line: CommandLine, name: str) -> AbstractContextManager[Running]
     return line.running_program(name, command(["participant", name]))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_saga_is_followed_while_its_participants_come_up(line: CommandLine) -> None:
     port = str(free_port())
@@ -55,6 +56,7 @@ async def follow_an_order(line: CommandLine, port: str) -> None:
     assert "Traceback" not in screen.seen
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_operators_are_asked_and_ctrl_c_ends(line: CommandLine) -> None:
     with line.running("up", "--port", "0") as up:
