@@ -36,8 +36,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    mongo_url: str = Field(repr=False, description="MongoDB replica set; transactions need one.")
-    redis_url: str = Field(repr=False, description="Redis or Valkey, 7.0 or newer.")
+    mongo_url: str = Field(repr=False, exclude=True, description="MongoDB replica set; transactions need one.")
+    redis_url: str = Field(repr=False, exclude=True, description="Redis or Valkey, 7.0 or newer.")
     definitions: str = Field("sagas.order", description="Modules with the sagas to run, separated by commas.")
     database_prefix: str = Field(
         "saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="The database is this and `orchestrator`."

@@ -15,9 +15,12 @@ class ParticipantSettings(BaseSettings):
     mongo_url: str = Field(
         "mongodb://127.0.0.1:27017/?replicaSet=rs0",
         repr=False,
+        exclude=True,
         description="MongoDB replica set; transactions need one.",
     )
-    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, description="Redis or Valkey, 7.0 or newer.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", repr=False, exclude=True, description="Redis or Valkey, 7.0 or newer."
+    )
     database_prefix: str = Field(
         "saga_",
         pattern=r"^[A-Za-z0-9_-]{0,32}$",

@@ -30,6 +30,7 @@ class Limits:
     body_bytes: int = 262_144
     body_timeout_s: float = 10.0
     requests: int = 2_000
+    head_bytes: int = 16_384
 
 
 class Guard:
@@ -65,6 +66,8 @@ class Guard:
     async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         if len(self._in_hand) > self._limits.requests and not _is_probe(scope):
             raise retry_later(Kind.OVERLOADED, "Too many requests are in hand.", 1)
+        if _head_bytes(scope) > self._limits.head_bytes:
+            raise Problem(Kind.HEAD_TOO_LARGE, f"Path, query and headers may have {self._limits.head_bytes} bytes.")
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > self._limits.body_bytes:
             raise self._too_large()
@@ -134,6 +137,14 @@ class _Answer:
 def _request_id(scope: Scope) -> str | None:
     given = Headers(scope=scope).get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else None
+
+
+def _head_bytes(scope: Scope) -> int:
+    return (
+        len(scope["path"])
+        + len(scope["query_string"])
+        + sum(len(name) + len(value) for name, value in scope["headers"])
+    )
 
 
 def _is_probe(scope: Scope) -> bool:

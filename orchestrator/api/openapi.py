@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from orchestrator.api import examples, openapi_sagas, schemas, schemas_events
 from orchestrator.api.access import TABLE
 from orchestrator.api.definitions import summary, whole
-from orchestrator.api.describing import problems
+from orchestrator.api.describing import EVERYWHERE, Responses, problems
 from orchestrator.api.operating import SkipRequest, WithReason
 from orchestrator.api.problems import Kind
 from orchestrator.api.references import ROOT
@@ -34,6 +34,7 @@ def describe(app: FastAPI, definitions: Definitions, *, max_batch: int, with_key
     openapi_sagas.answers(definitions, components)
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, method, operation in _operations(document):
+        operation["responses"] |= _by_text(problems(*EVERYWHERE))
         _secure(operation, method, path, with_keys=with_keys)
         _explain(operation, definitions)
     return document
@@ -51,8 +52,12 @@ def _secure(operation: Json, method: str, path: str, *, with_keys: bool) -> None
     if needed is not None:
         kinds = [Kind.SCOPE_MISSING] if method == "get" else [Kind.SCOPE_MISSING, Kind.CROSS_SITE]
         answers = problems(Kind.UNAUTHENTICATED, Kind.RATE_LIMITED, *kinds)
-        operation["responses"] |= {str(status): shown for status, shown in answers.items()}
+        operation["responses"] |= _by_text(answers)
         operation["security"] = [{"key": [needed.value]}] + ([] if with_keys else [{}])
+
+
+def _by_text(answers: Responses) -> Json:
+    return {str(status): shown for status, shown in answers.items()}
 
 
 def _explain(operation: Json, definitions: Definitions) -> None:

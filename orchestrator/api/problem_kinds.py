@@ -123,6 +123,12 @@ class Kind(Enum):
         "Too many requests in too short a time",
         "Nothing was done. Wait as long as `Retry-After` says, then send it again; `RateLimit` says what is left.",
     )
+    HEAD_TOO_LARGE = (
+        "head-too-large",
+        431,
+        "The request's head is too large",
+        "Send fewer or shorter headers, and a shorter query; cookies of another service may be among them.",
+    )
     INTERNAL_ERROR = (
         "internal-error",
         500,

@@ -1,23 +1,17 @@
 """The orchestrator as a process: how it starts, how it ends, and when it refuses to start."""
 
 import asyncio
-import os
 import random
 import signal
 import socket
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from adapters.mongo import Mongo
-from adapters.servers.process import free_port
 from orchestrator.core.state import Status
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
 from orchestrator.memory_store import MemorySagaStore
@@ -27,38 +21,16 @@ from sagas.order import order
 from support import eventually
 from support.clock import ManualClock
 from support.listening import Hearing, listening
+from support.orchestrator_process import answers, own_environment, process
 from support.orders import started
-from support.services import is_ready, ordering, serving, settings_for
+from support.services import ordering, serving, settings_for
 
-ROOT = Path(__file__).parents[2]
 NOW = ManualClock().now()
 
 
 @pytest.fixture
 def environment(mongo_url: str, redis_url: str) -> Mapping[str, str]:
-    name = f"t{uuid4().hex[:8]}"
-    return {
-        "SAGA_MONGO_URL": mongo_url,
-        "SAGA_REDIS_URL": redis_url,
-        "SAGA_DATABASE_PREFIX": f"{name}_",
-        "SAGA_STREAM_PREFIX": f"{name}.",
-        "SAGA_HTTP_PORT": str(free_port()),
-    }
-
-
-@asynccontextmanager
-async def process(environment: Mapping[str, str]) -> AsyncIterator[Process]:
-    """`python -m orchestrator.app`."""
-    given = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "orchestrator.app", cwd=ROOT, env={**given, **environment}, stderr=PIPE, stdout=PIPE
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+    return own_environment(mongo_url, redis_url)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -66,7 +38,7 @@ async def test_it_ends_in_order_when_told_to(environment: Mapping[str, str], num
     async with process(environment) as child, httpx.AsyncClient(trust_env=False) as client:
         url = f"http://127.0.0.1:{environment['SAGA_HTTP_PORT']}"
         client.base_url = httpx.URL(url)
-        await eventually(lambda: _answers(client), within_s=20)
+        await eventually(lambda: answers(client), within_s=20)
         waiting = asyncio.create_task(client.post("/v1/sagas", json=ordering(), headers={"Prefer": "wait=25"}))
         await eventually(lambda: _lists_one(client))
         child.send_signal(number)
@@ -80,7 +52,7 @@ async def test_it_ends_in_order_when_told_to(environment: Mapping[str, str], num
 async def test_open_streams_of_events_do_not_keep_it_from_ending(environment: Mapping[str, str]) -> None:
     async with process(environment) as child, httpx.AsyncClient(trust_env=False, timeout=20) as client:
         client.base_url = httpx.URL(f"http://127.0.0.1:{environment['SAGA_HTTP_PORT']}")
-        await eventually(lambda: _answers(client), within_s=20)
+        await eventually(lambda: answers(client), within_s=20)
         saga_id = (await client.post("/v1/sagas", json=ordering())).json()["id"]
         hearings = [Hearing(), Hearing()]
         every = listening(client, "/v1/sagas/events", hearings[0])
@@ -91,13 +63,6 @@ async def test_open_streams_of_events_do_not_keep_it_from_ending(environment: Ma
         assert child.returncode == 0, errors.decode()
         assert b"orchestrator-stopped" in errors
         assert b"without completing" not in errors
-
-
-async def _answers(client: httpx.AsyncClient) -> bool:
-    try:
-        return await is_ready(client)
-    except httpx.TransportError:
-        return False
 
 
 async def _lists_one(client: httpx.AsyncClient) -> bool:

@@ -1,0 +1,47 @@
+"""What is installed in production holds no test, no failure injection and no way to switch any on."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from orchestrator.settings import Settings
+from participants.settings import ParticipantSettings
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {"sagas", "adapters", "orchestrator", "participants", "client", "cli"}
+#: Crash points, planted faults, and switches for them. Docstrings may speak of crashes; code may not have any.
+HOOK = re.compile(
+    r"crash_?(point|here|at)\b|\bfault_?(point|hook|injection)\b|\bdef (crash|inject)\w*"
+    r"|SAGA_(CRASH|FAULT|CHAOS|DEBUG)|configureFailPoint|\bbreakpoint\(|\bpdb\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    directory = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (built,) = directory.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_holds_the_product_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == PACKAGES
+    assert not [name for name in wheel.namelist() if re.search(r"(^|/)(test_|conftest|chaos|fuzz)", name)]
+
+
+def test_no_file_of_the_wheel_can_make_the_product_fail_on_purpose(wheel: zipfile.ZipFile) -> None:
+    for name in wheel.namelist():
+        if name.endswith(".py"):
+            assert [one[0] for one in HOOK.finditer(wheel.read(name).decode())] == [], name
+
+
+def test_no_setting_makes_the_product_fail_on_purpose() -> None:
+    names = [*Settings.model_fields, *ParticipantSettings.model_fields]
+    assert not [name for name in names if re.search(r"crash|fault|chaos|inject|debug|test", name)]
