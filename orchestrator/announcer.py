@@ -37,13 +37,16 @@ class Announcer:
         self.sent_again_at = self._clock.now()
 
     async def announce(self, decisions: Sequence[Decision]) -> set[int]:
-        """Publish everything, commands first; the positions of the decisions that are not wholly on their streams.
+        """Publish everything, events first; the positions of the decisions that are not wholly on their streams.
+
+        A command moves its saga on, and whoever repeats then repeats the events of a later revision only. So no command
+        is on its stream before the events of its own revision are, wherever the connection breaks off.
 
         Raises `Unavailable` where nothing at all could be published: then it is the server that is away.
         """
-        entries = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
-        entries += [(n, self._event(message)) for n, decided in enumerate(decisions) for message in decided.events]
-        sendable = [(n, entry) for n, entry in entries if entry is not None]
+        events = [(n, self._event(message)) for n, decided in enumerate(decisions) for message in decided.events]
+        commands = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
+        sendable = [*events, *((n, entry) for n, entry in commands if entry is not None)]
         if not sendable:
             return set()
         begin_ns = self._tracer.now_ns()

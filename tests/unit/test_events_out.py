@@ -3,9 +3,10 @@
 import pytest
 
 from adapters.errors import Unavailable
+from adapters.streams.ids import parse_id
 from orchestrator.core.state import SkipRequested, Status
 from orchestrator.work import Input
-from support.engines import STREAMS, World
+from support.engines import INVENTORY, PAYMENT, STREAMS, World
 from support.orders import rejection, success
 
 
@@ -62,3 +63,16 @@ async def test_an_end_whose_event_was_refused_comes_again_with_its_reply(world: 
     world.bus.server.refused = set()
     await world.engine.apply([Input("a", last, redelivered=True)])
     assert told(world)[-2:] == ["saga.order.step-succeeded", "saga.order.completed"]
+
+
+async def test_no_command_is_on_its_stream_before_the_events_of_its_revision(world: World) -> None:
+    """Else a connection that breaks in between loses them for good: the command's reply makes the next revision."""
+    await world.start("a", "b")
+    await world.engine.apply([Input("a", success(world.state("a"))), Input("b", success(world.state("b")))])
+
+    streams = world.bus.server.streams
+    for stream, revision in ((INVENTORY, 1), (PAYMENT, 2)):
+        for command, _ in streams[stream]:
+            saga_id = command.fields["subject"]
+            (event,) = [one for one, _ in streams[STREAMS.events] if one.fields["id"] == f"{saga_id}/{revision}/0"]
+            assert parse_id(event.entry_id) < parse_id(command.entry_id)
