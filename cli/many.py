@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.failure import Exit, Failure
 from cli.service import explained
 from cli.terminal import note
-from client import AnswerLost, SagaError, Unavailable
+from client import AccessDenied, SagaError, Unavailable
 
 
 def confirmed(what: str, count: int, yes: bool) -> None:
@@ -36,8 +36,8 @@ def one_by_one(items: Sequence[str], what: str, do: Callable[[str], Exit]) -> Ex
             try:
                 codes.append(do(item))
             except SagaError as error:
-                if isinstance(error, Unavailable) and not isinstance(error, AnswerLost):
-                    raise  # Nothing more would come of the rest.
+                if isinstance(error, AccessDenied) or type(error) is Unavailable:
+                    raise  # The rest would fare no better.
                 failure = explained(error)
                 note(f"{item}: {failure}")
                 codes.append(failure.code)

@@ -174,6 +174,18 @@ def test_one_failure_among_many_does_not_end_the_rest(service: ScriptedService) 
     assert "1 of 3, 2 not" in result.stderr
 
 
+def test_a_key_that_is_not_good_for_it_ends_the_rest_at_once(service: ScriptedService) -> None:
+    denied = {"type": "/problems/scope-missing", "status": 403, "detail": "The API key lacks the scope operate."}
+    for name in ("a", "b"):
+        service.on(f"POST /v1/sagas/{name}/retry", denied, status=403)
+
+    result = saga("retry", "a", "b", service=service)
+
+    assert result.exit_code == 1
+    assert "lacks the scope operate.\nThe key in SAGA_API_KEY" in result.stderr
+    assert len(service.requests) == 1
+
+
 def test_all_of_a_kind_are_asked_about_first(service: ScriptedService) -> None:
     service.on("GET /v1/sagas", {"items": [saga_json("stuck", id=name) for name in ("a", "b")], "next": None})
     for name in ("a", "b"):

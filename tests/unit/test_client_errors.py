@@ -1,5 +1,7 @@
 """What goes wrong, as both clients tell it: who must react, and what to do."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -16,6 +18,7 @@ from client import (
     Unavailable,
     UnexpectedAnswer,
 )
+from client.wire import finished
 from support.clients import Either, Network, Step, refused, reply, shown
 from support.scripted import saga_json
 
@@ -59,6 +62,11 @@ async def test_an_error_says_who_must_react(network: Network, answer: Step, erro
         with pytest.raises(error, match=said) as raised:
             await client.ask("get", "one")
         assert type(raised.value) is error
+
+
+def test_a_call_that_waits_can_not_be_run_by_starting_it() -> None:
+    with pytest.raises(RuntimeError, match="has waited"):
+        finished(asyncio.Event().wait())
 
 
 async def test_a_problem_is_there_for_programs(client: Either, network: Network) -> None:
