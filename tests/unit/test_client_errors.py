@@ -64,7 +64,7 @@ async def test_an_error_says_who_must_react(network: Network, answer: Step, erro
         assert type(raised.value) is error
 
 
-def test_a_call_that_waits_can_not_be_run_by_starting_it() -> None:
+async def test_a_call_that_waits_can_not_be_run_by_starting_it() -> None:
     with pytest.raises(RuntimeError, match="has waited"):
         finished(asyncio.Event().wait())
 
