@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -77,20 +78,25 @@ async def fuzz(url: str, *options: str, seed: int, key: str | None = None, lette
         *(() if key is None else ("-H", f"Authorization: Bearer {key}")),
         *options,
     ]
-    program = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("schemathesis"),
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=FUZZ.parent,
-        env=os.environ
-        | {
-            "SCHEMATHESIS_HOOKS": "fuzz.schemathesis_hooks",
-            "PYTHONPATH": str(FUZZ.parent),
-            "SAGA_FUZZ_LETTERS": " ".join(letters),
-        },
-    )
-    output, _ = await program.communicate()
+    own = {
+        "SCHEMATHESIS_HOOKS": "fuzz.schemathesis_hooks",
+        "PYTHONPATH": str(FUZZ.parent),
+        "SAGA_FUZZ_LETTERS": " ".join(letters),
+    }
+    with tempfile.TemporaryDirectory() as directory:  # It keeps what it finds where it runs.
+        program = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("schemathesis"),
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=directory,
+            env=os.environ | own,
+        )
+        try:
+            output, _ = await program.communicate()
+        finally:
+            if program.returncode is None:
+                program.kill()
     text = output.decode()
     assert program.returncode == 0, f"{text}\nRepeat it against a running service: schemathesis {' '.join(arguments)}"
     sys.stdout.write(text[text.rfind("= SUMMARY =") :])
