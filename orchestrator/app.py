@@ -125,7 +125,8 @@ class Orchestrator:
         self.sweeper = Sweeper(self.engine, self.bus, streams, batch=batch, every_s=every_s, observer=self.recorder)
         places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
         subscribe(self.bus, streams, self.engine, self._send_again, self.dead_letters)
-        started_by = start_events.subscribe(self.bus, streams, definitions, self.starter, self.admission, places)
+        fed = (self.starter, self.admission, places, self.recorder.start_events)
+        started_by = start_events.subscribe(self.bus, streams, definitions, *fed)
         feed = MongoChangeFeed(self.mongo, settings.database)
         self.listeners = Listeners(feed, self.clock, settings.room, self.recorder)
         self.services = Services(

@@ -6,7 +6,7 @@ a saga is a dead letter that says why. While too many sagas are in flight nothin
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from pydantic import ValidationError
@@ -25,17 +25,25 @@ from sagas.errors import explain
 
 log = structlog.get_logger(__name__)
 
+Tell = Callable[[str, Sequence[str]], None]  #: gets a stream, and what came of each event that was read from it
+
+STARTED, REPEATED, IGNORED, DEAD = "started", "repeated", "ignored", "dead"
+
 
 class StartEvents:
     """The handler of one stream."""
 
-    def __init__(self, sagas: Sequence[Saga], starter: Starter, admission: Admission) -> None:
+    def __init__(
+        self, stream: str, sagas: Sequence[Saga], starter: Starter, admission: Admission, tell: Tell | None = None
+    ) -> None:
+        self._stream = stream
         self._sagas: dict[str, list[Saga]] = {}
         for saga in sagas:
             assert saga.starts_on is not None, "only sagas that an event starts"
             self._sagas.setdefault(saga.starts_on.type, []).append(saga)
         self._starter = starter
         self._admission = admission
+        self._tell = tell
         self._waiting = False
 
     def room(self) -> int:
@@ -44,14 +52,17 @@ class StartEvents:
         if self._waiting is not (room == 0):
             self._waiting = room == 0
             said = "start-events-wait" if self._waiting else "start-events-go-on"
-            log.warning(said, types=list(self._sagas), full=self._waiting)
+            log.warning(said, stream=self._stream)
         return room
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         plans = [self._plan(delivery) for delivery in deliveries]
         starts = [start for plan in plans for start in plan.starts]
         started = iter(await self._start(starts) if starts else ())
-        return [plan.verdict([next(started) for _ in plan.starts]) for plan in plans]
+        done = [plan.done([next(started) for _ in plan.starts]) for plan in plans]
+        if self._tell is not None:
+            self._tell(self._stream, [outcome for outcome, _ in done])
+        return [verdict for _, verdict in done]
 
     async def _start(self, starts: Sequence[Start]) -> Sequence[Started]:
         """All in one write. What has been read is started: how much is read depends on the room there is."""
@@ -88,15 +99,18 @@ class _Plan:
         self.starts = starts
         self.problems = problems
 
-    def verdict(self, started: Sequence[Started]) -> Verdict:
-        """Acknowledged once all of it is stored; dead where something of it never will be."""
+    def done(self, started: Sequence[Started]) -> tuple[str, Verdict]:
+        """What came of it. Acknowledged once all of it is stored; dead where something of it never will be."""
         taken = [
             f"the saga {start.id} of {start.saga.name} has this key, and was started with other data"
             for start, one in zip(self.starts, started, strict=True)
             if one.taken
         ]
-        problems = [*self.problems, *taken]
-        return Dead("; ".join(problems)) if problems else Ack()
+        if problems := [*self.problems, *taken]:
+            return DEAD, Dead("; ".join(problems))
+        if not started:
+            return IGNORED, Ack()
+        return REPEATED if all(one.replayed for one in started) else STARTED, Ack()
 
 
 def _start_of(saga: Saga, published: Published) -> Start:
@@ -116,7 +130,13 @@ def _start_of(saga: Saga, published: Published) -> Start:
 
 
 def subscribe(
-    bus: Bus, streams: Streams, definitions: Definitions, starter: Starter, admission: Admission, places: Places
+    bus: Bus,
+    streams: Streams,
+    definitions: Definitions,
+    starter: Starter,
+    admission: Admission,
+    places: Places,
+    tell: Tell | None = None,
 ) -> Mapping[str, StartEvents]:
     """Read every stream on which a saga starts, each of them once; the handlers by stream.
 
@@ -127,7 +147,7 @@ def subscribe(
         if streams.is_ours(stream):
             names = ", ".join(saga.name for saga in sagas)
             raise InvalidDefinition(f"{names}: starts_on= names {stream!r}, a stream of the orchestrator's own")
-        handler = handlers[stream] = StartEvents(sagas, starter, admission)
+        handler = handlers[stream] = StartEvents(stream, sagas, starter, admission, tell)
         beginning = any(saga.starts_on is not None and saga.starts_on.start == "beginning" for saga in sagas)
         foreign = Foreign(beginning, places, handler.room)
         bus.subscribe(Subscription(stream, streams.starters, handler, foreign=foreign))

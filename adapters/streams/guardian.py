@@ -175,13 +175,13 @@ class Guardian:
 
     async def _farewell(self) -> None:
         """Whatever stayed pending may be taken over at once; without any, the name goes too."""
-        if self.foreign is not None:
-            await self.foreign.remember()
         with translating():
             await self._shared.client.delete(self._heartbeat_key)
         await housekeeping.remove_consumer(
             self._shared, self.stream, self.group, self._shared.consumer.encode(), min_idle_ms=0
         )
+        if self.foreign is not None:
+            await self.foreign.remember()
 
     @property
     def _heartbeat_key(self) -> str:

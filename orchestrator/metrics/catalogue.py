@@ -17,6 +17,13 @@ _MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 
 STARTED = _counter("saga_started_total", "Sagas accepted and stored.", "saga")
 REPEATED = _counter("saga_starts_repeated_total", "Starts whose id was taken already, mostly by the same request.")
+START_EVENTS = _counter(
+    "saga_start_events_total",
+    "Events read from a stream of another service, by what came of them: started a saga, repeated an event that had, "
+    "ignored (another type), dead (can't start one).",
+    "stream",
+    "outcome",
+)
 ENDED = _counter("saga_ended_total", "Sagas that have ended, by their end: completed or compensated.", "saga", "status")
 STUCK = _counter("saga_stuck_total", "Times that a saga became stuck at a step: a person must look.", "saga", "step")
 DURATION = _histogram(
@@ -126,7 +133,7 @@ UP = _gauge(
 )
 
 SECTIONS = {
-    "Sagas": (STARTED, REPEATED, ENDED, STUCK, DURATION, ACTIVE, OLDEST),
+    "Sagas": (STARTED, REPEATED, START_EVENTS, ENDED, STUCK, DURATION, ACTIVE, OLDEST),
     "Steps": (STEP_DURATION, ATTEMPTS, RESENT),
     "The engine": (
         *(REPLIES, UNKNOWN, BATCH, APPLY_DURATION, CONFLICTS),

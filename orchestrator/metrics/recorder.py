@@ -21,6 +21,7 @@ class Recorder:
         self.registry = CollectorRegistry(auto_describe=True)
         self._started = catalogue.STARTED.counter(self.registry)
         self._repeated = catalogue.REPEATED.counter(self.registry)
+        self._start_events = catalogue.START_EVENTS.counter(self.registry)
         self._ended = catalogue.ENDED.counter(self.registry)
         self._stuck = catalogue.STUCK.counter(self.registry)
         self._duration = catalogue.DURATION.histogram(self.registry)
@@ -77,6 +78,12 @@ class Recorder:
         self._timer_lag.set(late_s)
         self._timers.inc(due)
         self._sweep_duration.observe(max(took_s, 0.0))
+
+    # -- what the streams of others tell -----------------------------------------------------------------------------
+
+    def start_events(self, stream: str, outcomes: Sequence[str]) -> None:
+        """Events were read from a stream of others; what came of each."""
+        _count(self._start_events, [(stream, outcome) for outcome in outcomes])
 
     # -- what the API tells ------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ async def _all_of(entries: list[Mapping[str, str]]) -> None:
     clock, store = SystemClock(), MemorySagaStore()
     engine = Engine(Definitions([thanks]), store, Announcer(MemoryBus(clock), Streams(), clock), clock)
     starter = Starter(engine)
-    handler = StartEvents([thanks], starter, Admission(store, clock, limit=100))
+    handler = StartEvents(STREAM, [thanks], starter, Admission(store, clock, limit=100))
     good = [order_created(f"good-{number}").fields for number in range(2)]
     read = [Delivery(STREAM, f"{number}-0", fields) for number, fields in enumerate([good[0], *entries, good[1]])]
 

@@ -17,10 +17,12 @@ from orchestrator.announcer import Announcer
 from orchestrator.core.state import SagaState
 from orchestrator.engine import Engine
 from orchestrator.memory_store import MemorySagaStore
+from orchestrator.metrics.recorder import Recorder
 from orchestrator.start_events import StartEvents, saga_id
 from orchestrator.starting import Starter
 from sagas import Definitions, Event, InvalidDefinition, Saga
 from support.buses import RememberedPlaces
+from support.metrics import read
 from support.start_events import STREAM, event, mailing, order_created, survey, thanks
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -46,9 +48,10 @@ class Shop:
         self.bus = MemoryBus(clock)
         self.store = CountingStore()
         self.engine = Engine(Definitions(sagas or [thanks]), self.store, Announcer(self.bus, Streams(), clock), clock)
+        self.recorder = Recorder()
         self.starter = Starter(self.engine)
         self.admission = Admission(self.store, clock, limit=limit)
-        self.handler = StartEvents(sagas or [thanks], self.starter, self.admission)
+        self.handler = StartEvents(STREAM, sagas or [thanks], self.starter, self.admission, self.recorder.start_events)
 
     async def read(self, *entries: Entry) -> Sequence[Verdict]:
         return await self.handler(
@@ -190,6 +193,13 @@ async def test_a_traceparent_that_is_none_is_dropped(shop: Shop, bad: str) -> No
 @pytest.mark.parametrize("timestamp", ["", "yesterday", "1767225600"])
 async def test_the_timestamp_is_advisory(shop: Shop, timestamp: str) -> None:
     assert await shop.read(order_created(1, timestamp=timestamp)) == [Ack()]
+
+
+async def test_what_came_of_each_event_is_counted(shop: Shop) -> None:
+    await shop.read(order_created(1), order_created(2), order_created(1), order_created(1, customer="bob"))
+    await shop.read(order_created(2), event("ORDER_SHIPPED", {}))
+    found = read(shop.recorder.registry).all("saga_start_events_total")
+    assert found == {("dead", STREAM): 1, ("ignored", STREAM): 1, ("repeated", STREAM): 2, ("started", STREAM): 2}
 
 
 async def test_while_the_store_is_away_the_batch_comes_again(shop: Shop) -> None:
