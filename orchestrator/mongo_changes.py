@@ -150,5 +150,5 @@ class MongoChanges:
         try:
             return events_of(self._at, token, whose, transitions_in(change))
         except BROKEN as error:
-            log.error("change-unreadable", saga_id=str(whose[0]), error=f"{type(error).__name__}: {error}")
+            log.error("change-unreadable", saga_id=str(whose[0]), exc_info=error)
             return ()

@@ -51,8 +51,10 @@ class StartEvents:
         room = self._admission.room
         if self._waiting is not (room == 0):
             self._waiting = room == 0
-            said = "start-events-wait" if self._waiting else "start-events-go-on"
-            log.warning(said, stream=self._stream)
+            if self._waiting:
+                log.warning("start-events-wait", stream=self._stream, reason="too many sagas are in flight")
+            else:
+                log.info("start-events-go-on", stream=self._stream)
         return room
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:

@@ -37,9 +37,12 @@ def about(step: str, kind: Kind, attempt: int) -> dict[str, Attribute]:
 
 
 def sending(command: CommandMessage, time: str) -> TraceContext | None:
-    """The context that this sending of a command carries: its own span's. `time` is the message's, as on the wire."""
+    """The context that this sending of a command carries: its own span's. `time` is the message's, as on the wire.
+
+    None where it is not sampled: then the saga's own goes on.
+    """
     saga = parse(command.traceparent)
-    return None if saga is None else saga.at(of_sending(command.id, command.attempt, time))
+    return None if saga is None or not saga.sampled else saga.at(of_sending(command.id, command.attempt, time))
 
 
 def tell_commands(tracer: Tracer, entries: Sequence[Entry], results: Results, begin_ns: int) -> None:
