@@ -11,6 +11,9 @@ from adapters.errors import Unavailable
 
 T = TypeVar("T")
 
+#: Without the driver's own words: they quote what they don't understand, and that may be half a password.
+BAD_URL = "the URL can't be understood; in a password, write / as %2F, : as %3A and @ as %40"
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:

@@ -7,7 +7,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
-from adapters.facts import Fact, attempt
+from adapters.facts import Fact, Unknown, attempt
 from adapters.mongo import Document, Mongo, find, translating
 from orchestrator.core.state import ATTENTION_AFTER
 from orchestrator.dead_letters import COLLECTION as DEAD_LETTERS
@@ -46,6 +46,11 @@ async def look_at_sagas(mongo: Mongo, database: str, within_s: float) -> SagaFac
         next_wake_up=next_wake_up,
         dead_letters=dead_letters,
     )
+
+
+def nothing_known(why: Unknown) -> SagaFacts:
+    """The facts where MongoDB was not found."""
+    return SagaFacts(census=why, definitions=why, attention=why, next_wake_up=why, dead_letters=why)
 
 
 async def _attention(mongo: Mongo, database: str) -> Sequence[str]:

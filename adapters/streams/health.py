@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from adapters.clock import Clock
-from adapters.facts import Fact, Skew, Unknown, attempt, skew
+from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
 from adapters.streams.connection import Client, connect, text, translating
 from adapters.streams.figures import StreamFigures, figures, is_missing
 from adapters.streams.names import Streams
@@ -45,8 +45,8 @@ async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Cloc
     settings = StreamSettings()
     try:
         client = connect(url, settings)
-    except ValueError as error:
-        return nothing_known(Unknown(str(error)))
+    except ValueError:
+        return nothing_known(Unknown(BAD_URL))
     try:
         info = await attempt(_info(client), within_s)
         if isinstance(info, Unknown):

@@ -8,17 +8,19 @@ from typing import Any
 import httpx
 
 from adapters.clock import Clock
-from adapters.facts import Fact, Unknown, attempt
+from adapters.facts import BAD_URL, Fact, Unknown, attempt
 from adapters.mongo import IndexModel, Mongo, missing_indexes
 from adapters.mongo_health import MongoFacts, look_at_mongo
-from adapters.mongo_health import nothing_known as no_mongo
+from adapters.mongo_health import nothing_known as mongo_unknown
 from adapters.streams.health import RedisFacts, look_at_redis
-from adapters.streams.health import nothing_known as no_redis
+from adapters.streams.health import nothing_known as redis_unknown
 from adapters.streams.names import Streams
+from adapters.urls import masked
 from cli.doctor.environment import ServiceFacts
 from cli.doctor.here import NO_DATABASE, Here
 from orchestrator import audit, dead_letters, store
 from orchestrator.health import SagaFacts, look_at_sagas
+from orchestrator.health import nothing_known as sagas_unknown
 from orchestrator.metrics.sampler import watched
 from participants import inbox
 from participants.participant import Participant
@@ -66,13 +68,13 @@ def expected_indexes(here: Here, participants: Sequence[Participant]) -> Indexes
 
 async def _mongo(here: Here, clock: Clock, within_s: float) -> MongoFacts:
     if here.mongo_url is None:
-        return no_mongo(Unknown(NO_DATABASE))
+        return mongo_unknown(Unknown(NO_DATABASE))
     return await look_at_mongo(here.mongo_url, here.settings.database, clock, within_s)
 
 
 async def _redis(here: Here, clock: Clock, within_s: float) -> RedisFacts:
     if here.redis_url is None:
-        return no_redis(Unknown(NO_DATABASE))
+        return redis_unknown(Unknown(NO_DATABASE))
     definitions = Definitions(()) if isinstance(here.definitions, Unknown) else here.definitions
     names = watched(definitions, Streams(here.settings.stream_prefix))
     return await look_at_redis(here.redis_url, here.settings.stream_prefix, names, clock, within_s)
@@ -81,11 +83,12 @@ async def _redis(here: Here, clock: Clock, within_s: float) -> RedisFacts:
 async def _collections(
     here: Here, participants: Sequence[Participant], within_s: float
 ) -> tuple[SagaFacts, Fact[Mapping[str, Sequence[str] | None]]]:
+    if here.mongo_url is None:
+        return sagas_unknown(Unknown(NO_DATABASE)), Unknown(NO_DATABASE)
     try:
-        mongo = Mongo.connect(here.mongo_url or "", driver="pymongo", app_name="saga-doctor")
-    except Exception as error:  # noqa: BLE001 - a URL that the driver refuses; its own check says so
-        why: Any = Unknown(NO_DATABASE if here.mongo_url is None else str(error))
-        return SagaFacts(census=why, definitions=why, attention=why, next_wake_up=why, dead_letters=why), why
+        mongo = Mongo.connect(here.mongo_url, driver="pymongo", app_name="saga-doctor")
+    except Exception:  # noqa: BLE001 - a URL that the driver refuses; its own check says so
+        return sagas_unknown(Unknown(BAD_URL)), Unknown(BAD_URL)
     try:
         return await asyncio.gather(
             look_at_sagas(mongo, here.settings.database, within_s),
@@ -116,7 +119,7 @@ async def _service(url: str | None, key: str | None, within_s: float) -> Service
         ready, read = await asyncio.gather(
             attempt(_ready(client, url), within_s), attempt(_read(client, url), within_s)
         )
-    return ServiceFacts(url, ready, read)
+    return ServiceFacts(masked(url), ready, read)
 
 
 async def _ready(client: httpx.AsyncClient, url: str) -> tuple[int, Mapping[str, Any]]:

@@ -26,7 +26,7 @@ def as_json(mongo_url: str | None, redis_url: str | None, url: str | None, check
     return {
         "mongo_url": mongo_url and masked(mongo_url),
         "redis_url": redis_url and masked(redis_url),
-        "url": url,
+        "url": url and masked(url),
         "ok": not has_failed(checks),
         "checks": [asdict(check) for check in checks],
     }
@@ -39,7 +39,11 @@ def has_failed(checks: Sequence[Check]) -> bool:
 
 def as_text(mongo_url: str | None, redis_url: str | None, url: str | None, checks: Sequence[Check]) -> RenderableType:
     """For people: where it looked, a line for each check, what to do under each problem, and a line at the end."""
-    where = [("service", url), ("MongoDB", mongo_url and masked(mongo_url)), ("Redis", redis_url and masked(redis_url))]
+    where = [
+        ("service", url and masked(url)),
+        ("MongoDB", mongo_url and masked(mongo_url)),
+        ("Redis", redis_url and masked(redis_url)),
+    ]
     lines: list[RenderableType] = [Text(f"{name:<9}{found or 'not known here'}", "dim") for name, found in where]
     table = Table.grid(padding=(0, 2, 0, 0))
     for check in checks:

@@ -66,7 +66,7 @@ async def test_a_service_that_is_well_has_nothing_wrong_and_is_left_as_it_was(se
     assert {check["name"]: check["detail"] for check in said["checks"] if check["status"] == "failed"} == {}
     assert (said["mongo_url"], said["redis_url"], said["url"]) == (settings.mongo_url, settings.redis_url, service)
     found = {check["name"]: check["status"] for check in said["checks"]}
-    for name in ("service", "mongodb-transactions", "indexes", "consumers", "clock-redis", "definitions-in-flight"):
+    for name in ("service", "mongodb-replica-set", "indexes", "consumers", "redis-eviction", "definitions-in-flight"):
         assert found[name] == "ok"
     with MongoClient[Any](settings.mongo_url) as client:
         assert "doctor" not in client[settings.database].list_collection_names()
@@ -131,9 +131,9 @@ async def test_clocks_that_differ_are_named(
 async def test_a_standalone_mongodb_is_named_also_where_the_url_asks_for_a_set(
     settings: Settings, standalone: MongoServer
 ) -> None:
-    for url in (standalone.url, standalone.url.replace("replicaSet=rs0", "")):
-        code, said = await examine(settings.model_copy(update={"mongo_url": url}))
-
+    urls = (standalone.url, standalone.url.replace("replicaSet=rs0", ""))
+    found = await asyncio.gather(*(examine(settings.model_copy(update={"mongo_url": url})) for url in urls))
+    for code, said in found:
         assert (code, said["mongodb-replica-set"]["status"]) == (1, "failed")
         assert "standalone" in said["mongodb-replica-set"]["detail"]
         assert "rs.initiate()" in said["mongodb-replica-set"]["remedy"]
@@ -208,6 +208,17 @@ async def test_every_wrong_setting_is_named_at_once_and_hides_nothing(settings: 
         assert name in said["settings"]["detail"]
     assert "SAGA_STREM_PREFIX" in said["environment"]["detail"]
     assert (said["mongodb"]["status"], said["redis"]["status"]) == ("ok", "ok")
+
+
+async def test_no_password_is_shown_also_where_a_url_makes_no_sense(settings: Settings) -> None:
+    urls = {"mongo_url": "mongodb://joe:s3/cret@127.0.0.1/", "redis_url": "redis://joe:s3/cret@127.0.0.1:1/0"}
+
+    code, said = await examine(settings.model_copy(update=urls), url="http://joe:s3cret@127.0.0.1:9")
+
+    assert code == 1
+    assert "s3" not in json.dumps(said)
+    assert "%2F" in said["redis"]["detail"]
+    assert "%2F" in said["mongodb"]["detail"]
 
 
 async def test_a_module_that_never_ends_to_be_imported_is_named(settings: Settings, tmp_path: Path) -> None:
