@@ -126,9 +126,18 @@ def _start_of(saga: Saga, published: Published) -> Start:
     try:
         data = event.input_of(published.data)
         return requested(saga, saga_id(saga.name, key), data, published.traceparent)
-    except (CannotStart, NotStorable, ValidationError) as error:
-        said = explain(error) if isinstance(error, ValidationError) else str(error)
-        raise _Unusable(f"no input for {saga.name}: {said}") from error
+    except Exception as error:  # The author's validators may raise anything.
+        raise _Unusable(f"no input for {saga.name}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            return explain(error)
+        case CannotStart() | NotStorable():
+            return str(error)
+        case _:
+            return f"{type(error).__name__}: {error}"[:500]
 
 
 def subscribe(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import field_validator
 
 from adapters.bus import Ack, Dead, Delivery, Entry, Verdict
 from adapters.clock import SystemClock
@@ -20,10 +21,20 @@ from orchestrator.memory_store import MemorySagaStore
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.start_events import StartEvents, saga_id
 from orchestrator.starting import Starter
-from sagas import Definitions, Event, InvalidDefinition, Saga
+from sagas import Definitions, Event, InvalidDefinition, Saga, step
 from support.buses import RememberedPlaces
 from support.metrics import read
-from support.start_events import STREAM, event, mailing, order_created, survey, thanks
+from support.start_events import (
+    SEND_MAIL,
+    STREAM,
+    Known,
+    OrderCreated,
+    event,
+    mailing,
+    order_created,
+    survey,
+    thanks,
+)
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -155,6 +166,20 @@ async def test_a_bad_event_does_not_hold_up_its_batch(shop: Shop) -> None:
 
     assert [type(verdict) for verdict in verdicts] == [Ack, Dead, Ack]
     assert len(shop.sagas) == 2
+
+
+async def test_a_validator_that_breaks_is_said_and_holds_up_nothing() -> None:
+    class Odd(OrderCreated):
+        @field_validator("customer_id")
+        @classmethod
+        def look_up(cls, value: str) -> str:
+            return {"bob": "bob"}[value]
+
+    event_of = Event("ORDER_CREATED", stream=STREAM, key=lambda data: data["orderId"])
+    odd = Saga("odd", version=1, input=Odd, data=Known, steps=[step("send-mail", SEND_MAIL)], starts_on=event_of)
+    dead, fine = await Shop(odd).read(order_created(1), order_created(2, customer="bob"))
+    assert dead == Dead("no input for odd: KeyError: 'alice'")
+    assert fine == Ack()
 
 
 async def test_a_batch_of_events_is_one_write(shop: Shop) -> None:
