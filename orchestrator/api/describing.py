@@ -42,11 +42,15 @@ def problem(kinds: list[Kind]) -> dict[str, Any]:
     """One response for problem types of one status."""
     shown: dict[str, Any] = {
         "description": "; ".join(f"{kind.title} (`{kind.type}`)" for kind in kinds),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(kinds[0])}},
     }
     if kinds[0].status in (429, 503):
         shown["headers"] = {"Retry-After": text("Seconds after which to come back.", "2")}
     return shown
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    return {"type": kind.type, "title": kind.title, "status": kind.status, "detail": f"{kind.title}."}
 
 
 def shows(model: type[BaseModel], description: str, *headers: dict[str, Any]) -> dict[str, Any]:
