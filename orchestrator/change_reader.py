@@ -13,7 +13,7 @@ from orchestrator.changes import ChangeFeed, Changes, Position, SagaEvent
 log = structlog.get_logger(__name__)
 
 WAIT_S = 0.5  #: how long one look for changes may take; the reader ends within that time
-GATHER_S = 0.01  #: pause after a page with events, so that a busy service is not read write by write
+GATHER_S = 0.005  #: pause after a page with events, so that a busy service is not read write by write
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)  #: pauses while MongoDB is away; the last one again and again
 
 
