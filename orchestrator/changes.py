@@ -11,7 +11,9 @@ from typing import Protocol
 
 from orchestrator.core.state import Transition
 
-_ID = re.compile(r"([0-9A-F]{16,2000})(?:\.(\d{4}))?")
+ID_PATTERN = r"([0-9A-F]{16,2000})(?:\.([0-9]{4}))?"
+
+_ID = re.compile(ID_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

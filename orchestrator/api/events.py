@@ -17,7 +17,7 @@ from orchestrator.api.services import Services
 from orchestrator.changes import Position, SagaEvent
 from orchestrator.core.state import Status
 
-_REVISION = re.compile(r"\d{1,18}")
+_REVISION = re.compile(schemas.REVISION)
 
 
 class FollowQuery(BaseModel):

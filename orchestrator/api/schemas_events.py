@@ -9,7 +9,11 @@ from orchestrator.api.describing import SAFE, Route, Shown, header, problems, te
 from orchestrator.api.event_stream import EventStream
 from orchestrator.api.problems import Kind
 from orchestrator.api.sse import MEDIA_TYPE
+from orchestrator.changes import ID_PATTERN
 from orchestrator.core.state import Status
+
+REVISION = "[0-9]{1,18}"
+EVENT_ID = f"^({ID_PATTERN})?$"  #: a browser sends an empty one where it has seen none
 
 
 class TransitionTold(Shown):
@@ -65,13 +69,13 @@ FOLLOW_ALL = _stream(
     "followSagas",
     "Follow every saga",
     _TOLD + "It does not end by itself: `max_s` bounds it.",
-    header("Last-Event-ID", "Go on behind this event. Without it: what happens from now on."),
+    header("Last-Event-ID", "Go on behind this event. Without it: what happens from now on.", pattern=EVENT_ID),
 )
 FOLLOW = _stream(
     "followSaga",
     "Follow a saga",
     _TOLD + "`id` is the revision. After the saga's end: `event: end` with the status as `data`, and the answer ends.",
-    header("Last-Event-ID", "Go on behind this revision. Without it: from the first one.", pattern=r"^\d{0,18}$"),
+    header("Last-Event-ID", "Go on behind this revision. Without it: from the first one.", pattern=f"^({REVISION})?$"),
     Kind.SAGA_NOT_FOUND,
 )
 FOLLOW["responses"][204] = {"description": "The saga has ended, and everything of it has been told."}

@@ -14,6 +14,8 @@ _LETTERS = os.environ.get("SAGA_FUZZ_LETTERS", "").split()  #: dead letters that
 @schemathesis.hook
 def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
     """Make a request valid that breaks a rule which only holds between two of its fields."""
+    if case.path.endswith("/events"):
+        case.query = {"max_s": 1} | (case.query or {})  # Else it goes on for ever.
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return case
     headers: Any = case.headers or {}
