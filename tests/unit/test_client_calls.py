@@ -18,7 +18,7 @@ from client import (
 )
 from sagas.order import Order, PlacedItem, PlaceOrder, order
 from support.clients import Either, Network, Step, refused, reply, shown
-from support.scripted import saga_json
+from support.scripted import saga_json, scripted_service
 
 BOOTS = {"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]}
 PLACE = PlaceOrder(customer_id="alice", items=[PlacedItem(product_id="boots", quantity=1)])
@@ -265,13 +265,20 @@ async def test_readiness_is_an_answer_also_where_nobody_answers(client: Either, 
     assert "no answer from http://saga" in found[2].checks["service"]
 
 
-async def test_the_key_is_sent_and_nothing_of_the_environment_is_used(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://elsewhere:1")
+async def test_the_key_is_sent(network: Network) -> None:
     for kind in (SagaClient, SyncSagaClient):
         await Either(kind, network.on(shown(saga_json())), key="secret").ask("get", "one")
     assert [one.headers["Authorization"] for one in network.requests] == ["Bearer secret"] * 2
+
+
+async def test_nothing_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # The service is on this machine, or in this network.
+    with scripted_service() as service:
+        service.on("GET /v1/sagas/one", saga_json())
+        async with SagaClient(service.url) as sagas:
+            assert (await sagas.get("one")).id == "one"
+        with SyncSagaClient(service.url) as blocking:
+            assert blocking.get("one").id == "one"
 
 
 def test_both_clients_can_do_the_same() -> None:

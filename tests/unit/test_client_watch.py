@@ -82,8 +82,21 @@ async def test_signs_of_life_move_the_position_on(client: Either, network: Netwo
     assert network.pauses == [9.0], "as long as the stream asked for"
 
 
-async def test_transitions_that_are_gone_are_no_silence(client: Either, network: Network) -> None:
-    network.on(events(told(1, token="t1"), BROKEN), events("event: reset\nid: t9\ndata: {}\n\n", told(9)))
+RESET = "event: reset\nid: t9\ndata: {}\n\n"
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        (events(told(1, token="t1"), BROKEN), events(RESET, told(9))),
+        (events(told(1, token="t1") + RESET),),
+        (events(": ping\nid: t1\n\n", RESET),),
+    ],
+)
+async def test_transitions_that_are_gone_are_no_silence(
+    client: Either, network: Network, streams: tuple[Step, ...]
+) -> None:
+    network.on(*streams)
 
     with pytest.raises(EventsMissed) as raised:
         await client.items("watch")
