@@ -53,10 +53,13 @@ def running_service(url: str | None) -> Ground | None:
     """The service that runs, where one is known. Raises `Failure` where its MongoDB is not known."""
     data = nearest()
     service = data.service()
-    where = url or (None if service is None else str(service["url"]))
+    told = None if service is None else str(service["url"])
+    where = url or told
     if where is None:
         return None
-    mongo_url = os.environ.get("SAGA_MONGO_URL") or running_databases(data).get("mongo_url")
+    # What is told here are the databases of the service here: another one's are others.
+    known = running_databases(data) if where == told else {}
+    mongo_url = os.environ.get("SAGA_MONGO_URL") or known.get("mongo_url")
     if mongo_url is None:
         raise Failure(
             f"The MongoDB of {where} is not known: set SAGA_MONGO_URL. The run needs it to make its own products and "

@@ -235,7 +235,7 @@ async def test_servers_that_never_answer_do_not_make_it_hang(settings: Settings)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # Connections are made, and nothing is ever said.
         port = silent.getsockname()[1]
         urls = {"mongo_url": f"mongodb://127.0.0.1:{port}/?replicaSet=rs0", "redis_url": f"redis://127.0.0.1:{port}/0"}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             code, said = await examine(
                 settings.model_copy(update=urls), None, "--timeout", "1s", url=f"http://127.0.0.1:{port}"
             )
