@@ -103,6 +103,9 @@ class Subscription:
 #: Called with what is about to be published; what it returns gets the results. Neither may raise.
 OnPublish = Callable[[Sequence[Entry]], Callable[[Sequence[Unavailable | None]], None]]
 
+#: Called with what is about to be acknowledged; what it returns is called once it is. Neither may raise.
+OnSettle = Callable[[Sequence[Delivery]], Callable[[], None]]
+
 
 class Bus(Protocol):
     """Streams with consumer groups."""

@@ -6,6 +6,7 @@ For programs, once, before the event loop runs; never for a library's users.
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
@@ -16,8 +17,34 @@ GC_THRESHOLD = (20_000, 20, 20)  #: sagas and messages are short-lived trees: th
 OPEN_FILES = 65_536  #: each connection is one; a common default of 1,024 is soon used up by idle clients
 
 
+PLANNED_FAULTS = "SAGA_CHAOS_PLAN"  #: where a failure-injection run tells its own processes what is to strike
+
+
+class PlannedFaults(ValueError):
+    """The environment belongs to a failure-injection run, and this program is none of its processes."""
+
+
+def refuse_planned_faults() -> None:
+    """No service works where somebody has planned its faults. Raises `PlannedFaults`."""
+    if PLANNED_FAULTS in os.environ:
+        raise PlannedFaults(
+            f"{PLANNED_FAULTS} is set: it plans faults for a failure-injection run, which starts its processes itself. "
+            f"Unset {PLANNED_FAULTS} and start again."
+        )
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` in a tuned process, on uvloop where there is one. Raises what `main` raises."""
+    """`asyncio.run` in a tuned process, on uvloop where there is one. Raises what `main` raises, or `PlannedFaults`."""
+    try:
+        refuse_planned_faults()
+    except PlannedFaults:
+        main.close()
+        raise
+    return run_tuned(main)
+
+
+def run_tuned(main: Coroutine[Any, Any, T]) -> T:
+    """`run`, in whatever environment."""
     tune()
     try:
         import uvloop  # noqa: PLC0415 - not on every platform

@@ -25,6 +25,18 @@ class Point(StrEnum):
     ANSWER = "participant answer"  #: replies are published
     FINISH = "participant acknowledge"  #: commands are acknowledged
 
+    # Places that only a real run has.
+    ORCHESTRATOR = "orchestrator"  #: one of its processes
+    PARTICIPANT = "participant"  #: one process of one of them
+    SERVICES = "services"  #: every process, one after the other
+    REDIS = "Redis"
+    MONGODB = "MongoDB"  #: a server that is alone
+    PRIMARY = "primary"  #: of a replica set of several
+    ORCHESTRATOR_REDIS = "wire from orchestrators to Redis"
+    PARTICIPANT_REDIS = "wire from participants to Redis"
+    ORCHESTRATOR_MONGODB = "wire from orchestrators to MongoDB"
+    PARTICIPANT_MONGODB = "wire from participants to MongoDB"
+
 
 class What(StrEnum):
     """What goes wrong there."""
@@ -46,6 +58,25 @@ class What(StrEnum):
     CONFLICT = "conflict at"  #: somebody else has written first
     FAIL = "fail"  #: the handler raises
     HANG = "hang"  #: the handler takes far longer than the step's timeout
+
+    # What only a real run can do.
+    KILL = "kill"  #: SIGKILL
+    PAUSE = "pause"  #: SIGSTOP, and SIGCONT later
+    RESTART = "restart"  #: SIGTERM; it ends in order and is started again
+    STEP_DOWN = "step down"  #: the replica set elects another primary
+    DISCONNECT = "disconnect at"  #: the server closes the connection instead of doing it
+    TRIM = "trim"  #: every entry of the stream is gone, its group stays
+    FORGE = "forge"  #: an entry that nobody of ours has sent
+    LOSE_FILE = "lose file of"  #: killed, and back without its append-only file
+    TRUNCATE_FILE = "truncate file of"  #: killed, and back with half of the newest append-only file
+    FREEZE = "freeze"  #: it answers nobody for a while
+    FILL = "fill"  #: no memory is left
+    SLOW = "slow"  #: everything takes longer, and unevenly
+    CUT = "cut"  #: connections are reset, new ones refused
+    HOLD_REQUESTS = "hold requests on"  #: they arrive when it heals, however late
+    HOLD_ANSWERS = "hold answers on"  #: what is asked is done at once, and heard of late
+    SWALLOW = "swallow all on"  #: half-open: the connection stands, and nothing arrives
+    LOSE_ANSWERS = "lose answers on"  #: what is asked is done, and the connection ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ OPENING = 1_000_000
 
 Conduct = Callable[[Context], Awaitable[str | None]]  #: what befalls a handler; the code with which it says no, if any
 
+#: Takes one from the balance of each command's step, or puts it back, with a row of the ledger; in the transaction.
+Effect = Callable[[Transaction | BatchTransaction, Sequence[Context]], Awaitable[None]]
+
 
 def endpoints(sagas: Iterable[Saga]) -> dict[str, AnyEndpoint]:
     """Every endpoint that the sagas use, by message type."""
@@ -28,41 +31,52 @@ def endpoints(sagas: Iterable[Saga]) -> dict[str, AnyEndpoint]:
     return found | {step.undo.endpoint.type: step.undo.endpoint for step in steps if step.undo is not None}
 
 
-def stand_in(name: str, theirs: Iterable[AnyEndpoint], conduct: Conduct, rng: Random, *, batch: bool) -> Participant:
+async def in_memory(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> None:
+    """The effects in a database that is a mapping."""
+    for context in contexts:
+        write(tx.database, context)
+
+
+def stand_in(
+    name: str,
+    theirs: Iterable[AnyEndpoint],
+    conduct: Conduct,
+    rng: Random,
+    *,
+    batch: bool,
+    effect: Effect = in_memory,
+) -> Participant:
     """The participant of that name. `batch`: its handlers take batches, as the shipped ones do."""
     participant = Participant(name)
     for endpoint in theirs:
         if batch:
-            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, rng))
+            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, rng, effect))
         else:
-            participant.handles(endpoint)(_alone(endpoint, conduct, rng))
+            participant.handles(endpoint)(_alone(endpoint, conduct, rng, effect))
     return participant
 
 
-def _alone(endpoint: AnyEndpoint, conduct: Conduct, rng: Random) -> Callable[[Any, Transaction], Awaitable[Reply]]:
+def _alone(
+    endpoint: AnyEndpoint, conduct: Conduct, rng: Random, effect: Effect
+) -> Callable[[Any, Transaction], Awaitable[Reply]]:
     async def handle(_command: Any, tx: Transaction) -> Reply:
         refusal = await conduct(tx)
         if refusal is not None:
             raise Reject(refusal)
-        write(tx.database, tx)
+        await effect(tx, [tx])
         return _reply(endpoint, rng)
 
     return handle
 
 
 def _in_batches(
-    endpoint: AnyEndpoint, conduct: Conduct, rng: Random
+    endpoint: AnyEndpoint, conduct: Conduct, rng: Random, effect: Effect
 ) -> Callable[[Sequence[Any], BatchTransaction], Awaitable[Sequence[Reply | Reject]]]:
     async def handle(_commands: Sequence[Any], tx: BatchTransaction) -> Sequence[Reply | Reject]:
-        outcomes: list[Reply | Reject] = []
-        for context in tx.contexts:
-            refusal = await conduct(context)
-            if refusal is None:
-                write(tx.database, context)
-                outcomes.append(_reply(endpoint, rng))
-            else:
-                outcomes.append(Reject(refusal))
-        return outcomes
+        refusals = [await conduct(context) for context in tx.contexts]
+        accepted = [context for context, refusal in zip(tx.contexts, refusals, strict=True) if refusal is None]
+        await effect(tx, accepted)
+        return [_reply(endpoint, rng) if refusal is None else Reject(refusal) for refusal in refusals]
 
     return handle
 

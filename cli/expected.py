@@ -5,6 +5,7 @@ from functools import wraps
 from typing import ParamSpec
 
 from adapters.errors import Unavailable
+from adapters.process import PlannedFaults
 from adapters.servers import ServerFailed, ServerMissing
 from cli.failure import Exit, Failure
 from orchestrator.in_flight import ChangedDefinition
@@ -23,7 +24,7 @@ def explaining(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except (ServerMissing, ServerFailed, InvalidDefinition, ChangedDefinition) as error:
             raise Failure(str(error)) from error
-        except InvalidSettings as error:
+        except (InvalidSettings, PlannedFaults) as error:
             raise Failure(str(error), Exit.USAGE) from error
         except Unavailable as error:
             raise Failure(f"{error}. Is the database up? `saga up` and `saga servers` start one.") from error

@@ -247,14 +247,16 @@ async def serve(
     ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     tracer: Tracer | None = None,
+    made: Callable[[Orchestrator], None] = lambda _: None,
 ) -> None:
     """Run an orchestrator with its HTTP server until SIGTERM, SIGINT or `stop`; returns when all has ended in order.
 
-    `ready` is called with the URL once HTTP answers. Raises `InvalidDefinition`, `ChangedDefinition`, and `OSError`
-    where the port is taken.
+    `made` gets it before it starts, `ready` its URL once HTTP answers. Raises `InvalidDefinition`, `ChangedDefinition`,
+    and `OSError` where the port is taken.
     """
     stop = stop or asyncio.Event()
     orchestrator = Orchestrator(settings, tracer=tracer)
+    made(orchestrator)
     server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
     loop = asyncio.get_running_loop()
     with stopping_on_signals(stop):

@@ -6,6 +6,7 @@ python -m participants.app inventory payment
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
@@ -14,14 +15,14 @@ import structlog
 from adapters.clock import Clock, SystemClock
 from adapters.logs import configure
 from adapters.mongo import Mongo
-from adapters.process import run
+from adapters.process import PlannedFaults, refuse_planned_faults, run
 from adapters.streams.application import FastStream, application
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from adapters.tracing.configuration import FLUSH_WITHIN_S, configured, tracing
 from adapters.tracing.messages import ReplySpans
 from adapters.tracing.port import Tracer, Untraced
-from participants.inbox import MongoInbox
+from participants.inbox import Inbox, MongoInbox
 from participants.inventory import inventory
 from participants.metrics import Page, Recorder, serving
 from participants.orders import orders
@@ -65,8 +66,12 @@ def build(
     settings: ParticipantSettings | None = None,
     clock: Clock | None = None,
     tracer: Tracer | None = None,
+    around: Callable[[Inbox], Inbox] = lambda inbox: inbox,
 ) -> Running:
-    """Participants in one process, on connections they share; each has its own database, stream and group."""
+    """Participants in one process, on connections they share; each has its own database, stream and group.
+
+    `around` is given each one's inbox and returns what it is to use instead.
+    """
     recorder = Recorder()
     tracers = {each.name: (tracer or Untraced()).service(f"{SERVICE}{each.name}") for each in participants}
     settings = settings or ParticipantSettings()
@@ -84,7 +89,7 @@ def build(
     if tracer is not None and tracer.on:
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
-        inbox = _inbox(participant, settings, mongo, clock)
+        inbox = around(_inbox(participant, settings, mongo, clock))
         prefix, traced = settings.stream_prefix, tracers[participant.name]
         participant.bind(bus, inbox, clock, prefix=prefix, tracer=traced, recorder=recorder)
     return Running(bus, mongo, list(tracers), settings, recorder)
@@ -104,6 +109,7 @@ def _inbox(participant: Participant, settings: ParticipantSettings, mongo: Mongo
 
 def faststream_app(participant: Participant) -> FastStream:
     """The application behind `faststream run participants.inventory:app`; settings come from the environment."""
+    refuse_planned_faults()
     settings = ParticipantSettings()
     configure(settings.log_level, settings.log_format)
     tracer = configured(f"{SERVICE}{participant.name}")
@@ -138,6 +144,11 @@ def main(names: list[str]) -> int:
         return 2
     settings = ParticipantSettings()
     configure(settings.log_level, settings.log_format)
+    try:
+        refuse_planned_faults()
+    except PlannedFaults as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     with tracing(f"{SERVICE}{names[0]}") as tracer:
         run(serve(build(*(SHIPPED[name] for name in names), settings=settings, tracer=tracer)))
     return 0

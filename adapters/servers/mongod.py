@@ -4,7 +4,7 @@ The one place beside `adapters/mongo.py` that names the driver, and only to brin
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -83,16 +83,19 @@ class MongoServer(LocalServer):
         self._launch()
 
 
-def initiate_replica_set(address: str, member: str) -> None:
-    """Make the server at `address` the primary of a replica set of one, known to itself as `member`; wait until it is.
+def initiate_replica_set(address: str, *members: str) -> None:
+    """Make the server at `address` one of a replica set; wait until that has a primary.
 
-    Raises `ServerFailed`.
+    `members` are the addresses by which the servers know each other. Raises `ServerFailed`.
     """
     with _direct(address) as client:
         try:
             if not _member(client):
-                members = [{"_id": 0, "host": member}]
-                config = {"_id": REPLICA_SET, "members": members, "settings": {"electionTimeoutMillis": 2000}}
+                config = {
+                    "_id": REPLICA_SET,
+                    "members": [{"_id": number, "host": member} for number, member in enumerate(members)],
+                    "settings": {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500},
+                }
                 client.admin.command("replSetInitiate", config)
             _await_primary(client)
         except PyMongoError as error:
@@ -106,10 +109,15 @@ def _member(client: MongoClient[dict[str, Any]]) -> str | None:
 
 def _await_primary(client: MongoClient[dict[str, Any]]) -> None:
     end = time.monotonic() + _PRIMARY_TIMEOUT_S
-    while not client.admin.command("hello")["isWritablePrimary"]:
+    while not _knows_primary(client.admin.command("hello")):
         if time.monotonic() > end:
             raise ServerFailed(f"MongoDB did not become primary within {_PRIMARY_TIMEOUT_S:.0f} s")
         time.sleep(_POLL_S)
+
+
+def _knows_primary(hello: Mapping[str, Any]) -> bool:
+    """Whether it is the primary, and says so only once it takes writes; or another member is."""
+    return bool(hello["isWritablePrimary"]) or hello.get("primary", hello.get("me")) != hello.get("me")
 
 
 def _direct(address: str) -> MongoClient[dict[str, Any]]:

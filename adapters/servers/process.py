@@ -136,6 +136,14 @@ class LocalServer(ABC):
         if not self._gone(10.0):
             raise ServerFailed(f"{self.program} with pid {self.pid} survived SIGKILL")
 
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nobody, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
     def restart(self) -> str:
         """Start it again after `stop` or `kill`, on the same port and data."""
         self.stop()

@@ -7,12 +7,19 @@ import re
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import hiredis
 
 from adapters.servers.binaries import find_redis_server
 from adapters.servers.process import LocalServer
 
 _ANSWER_TIMEOUT_S = 2.0
 _ANSWER_LIMIT = 64 * 1024
+
+
+class Refused(Exception):
+    """The server answered a command with an error."""
 
 
 class RedisServer(LocalServer):
@@ -28,6 +35,20 @@ class RedisServer(LocalServer):
     def url(self) -> str:
         """Where clients find it."""
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def execute(self, *command: str | int) -> Any:
+        """One command's answer, bytes as text. Raises `Refused`, and `OSError` where nobody answers."""
+        reader = hiredis.Reader(encoding="utf-8", errors="replace")
+        with socket.create_connection(("127.0.0.1", self.port), _ANSWER_TIMEOUT_S) as connection:
+            connection.sendall(_packed(command))
+            while (answer := reader.gets()) is False:
+                piece = connection.recv(_ANSWER_LIMIT)
+                if not piece:
+                    raise ConnectionResetError("Redis closed the connection")
+                reader.feed(piece)
+        if isinstance(answer, hiredis.ReplyError):
+            raise Refused(str(answer))
+        return answer
 
     def _arguments(self, port: int) -> Sequence[str]:
         options = {
@@ -53,6 +74,11 @@ class RedisServer(LocalServer):
 
     def _prepare(self) -> None:
         """Nothing: what a Redis needs is in its arguments."""
+
+
+def _packed(command: Sequence[str | int]) -> bytes:
+    parts = [str(part).encode() for part in command]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
 
 
 def _ask(port: int, command: bytes) -> str:

@@ -135,7 +135,7 @@ class Consumer:
         """Publish, then acknowledge; returns the ids whose entries are not all on their streams."""
         entries: list[Entry] = []
         owners: list[str] = []
-        settled: list[str] = []
+        settled: list[Delivery] = []
         buried: set[str] = set()
         for delivery, verdict in zip(deliveries, verdicts, strict=True):
             if isinstance(verdict, Leave):
@@ -148,14 +148,14 @@ class Consumer:
                 caused = verdict.publish
             entries += caused
             owners += [delivery.entry_id] * len(caused)
-            settled.append(delivery.entry_id)
+            settled.append(delivery)
         results = await self._shared.publisher.publish(entries) if entries else ()
         failed = {
             owner: error
             for entry, owner, error in zip(entries, owners, results, strict=True)
             if error is not None and not (owner in buried and self._is_hopeless(entry, error))
         }
-        settled = [entry_id for entry_id in settled if entry_id not in failed]
+        settled = [delivery for delivery in settled if delivery.entry_id not in failed]
         await self._acknowledge(settled, counted=deliveries[0].redelivered)
         self._shared.counts.dead += len(buried.difference(failed))
         return failed
@@ -168,15 +168,20 @@ class Consumer:
         # Beside a stream of others we may write nothing; the copy that the application has must do then.
         return self._subscription.foreign is not None and isinstance(error, WrongType | Forbidden)
 
-    async def _acknowledge(self, ids: Sequence[str], *, counted: bool) -> None:
-        if not ids:
+    async def _acknowledge(self, deliveries: Sequence[Delivery], *, counted: bool) -> None:
+        if not deliveries:
             return
+        watcher = self._shared.watchers.on_settle
+        told = watcher(deliveries) if watcher else None
+        ids = [delivery.entry_id for delivery in deliveries]
         with translating():
             pipeline = self._shared.client.pipeline(transaction=False)
             pipeline.xack(self._subscription.stream, self._subscription.group, *ids)
             if counted:
                 pipeline.hdel(self._counts_key, *ids)
             await pipeline.execute()
+        if told is not None:
+            told()
         for entry_id in ids:
             self.left.pop(entry_id, None)
         self._shared.counts.settled += len(ids)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from adapters.bus import Entry, OnPublish, Subscription
+from adapters.bus import Entry, OnPublish, OnSettle, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams.connection import connect, translating
@@ -79,6 +79,10 @@ class RedisBus:
     def watch(self, on_publish: OnPublish) -> None:
         """Tell of everything that is published, also of what handlers' verdicts cause."""
         self._shared.publisher.on_publish = on_publish
+
+    def watch_settling(self, on_settle: OnSettle) -> None:
+        """Tell of everything that is acknowledged."""
+        self._shared.watchers.on_settle = on_settle
 
     async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
         """Append the entries in order; one result each, `None` where the entry is on its stream."""

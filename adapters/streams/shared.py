@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeAlias
 
-from adapters.bus import Delivery
+from adapters.bus import Delivery, OnSettle
 from adapters.clock import Clock
 from adapters.streams.connection import Backoff, Client
 from adapters.streams.counts import Counts
@@ -16,6 +16,13 @@ from adapters.streams.settings import StreamSettings
 
 #: Called with each delivery that becomes a dead letter, and the reason, before it is on the dead letter stream.
 OnDead: TypeAlias = Callable[[Delivery, str], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Watchers:
+    """Who is told of what happens on the bus: nobody, unless somebody asks."""
+
+    on_settle: OnSettle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,7 @@ class Shared:
     consumer: str  #: this process's name in every group
     on_dead: OnDead | None = None
     counts: Counts = field(default_factory=Counts)
+    watchers: Watchers = field(default_factory=Watchers)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def backoff(self) -> Backoff:

@@ -20,11 +20,11 @@ class SimStore:
         self._shared = shared
 
     async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
-        return await self._process.touch(Point.INSERT, _awaited(states), lambda: self._shared.insert(states))
+        return await self._process.touch(Point.INSERT, awaited(states), lambda: self._shared.insert(states))
 
     async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
         known = [self._shared.sagas[saga_id] for saga_id in ids if saga_id in self._shared.sagas]
-        return await self._process.touch(Point.LOAD, _awaited(known), lambda: self._shared.load(ids))
+        return await self._process.touch(Point.LOAD, awaited(known), lambda: self._shared.load(ids))
 
     async def history(self, saga_id: str) -> Past | None:
         await self._process.sleep(0)
@@ -32,12 +32,12 @@ class SimStore:
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
         try:
-            return await self._process.touch(Point.SAVE, _changed(changes), lambda: self._shared.save(changes))
+            return await self._process.touch(Point.SAVE, changed(changes), lambda: self._shared.save(changes))
         except Conflict:
             return set()
 
     async def reschedule(self, moves: Sequence[tuple[SagaState, SagaState]]) -> None:
-        subjects = _awaited([before for before, _ in moves])
+        subjects = awaited([before for before, _ in moves])
         await self._process.touch(Point.RESCHEDULE, subjects, lambda: self._shared.reschedule(moves))
 
     async def due(self, now: datetime, limit: int) -> list[SagaState]:
@@ -66,15 +66,16 @@ class SimStore:
         await self._process.sleep(0)
 
 
-def _awaited(states: Sequence[SagaState]) -> list[Subject]:
+def awaited(states: Sequence[SagaState]) -> list[Subject]:
+    """The commands that these sagas wait for."""
     return [Subject.of(pending.command_id) for state in states for pending in state.pending]
 
 
-def _changed(changes: Sequence[Change]) -> list[Subject]:
+def changed(changes: Sequence[Change]) -> list[Subject]:
     """The commands that a save sends, and those whose replies it applies."""
     done = [
         Subject(change.after.id, each.step or "", each.kind.value if each.kind else "")
         for change in changes
         for each in change.transitions
     ]
-    return done + _awaited([change.after for change in changes])
+    return done + awaited([change.after for change in changes])

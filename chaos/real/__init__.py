@@ -1,0 +1,1 @@
+"""Real runs: MongoDB, Redis and every service as processes of their own on loopback, and real faults against them."""

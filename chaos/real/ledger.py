@@ -1,0 +1,35 @@
+"""What a stand-in does on MongoDB: a row of its ledger for each command, and the balances, in one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from adapters.mongo import UpdateOne, translating
+from participants.context import BatchTransaction, Context, Transaction
+from participants.ledger import LEDGER
+from sagas.messages import Kind
+
+BALANCES = "balances"  #: documents `{_id: step, balance}`, which begin at zero
+
+
+async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> None:
+    """Implements `chaos.standins.Effect`."""
+    if not contexts:
+        return
+    rows = [
+        {
+            "saga_id": context.saga_id,
+            "step": context.step,
+            "kind": context.kind.value,
+            "key": context.step,
+            "amount": -1 if context.kind is Kind.ACTION else 1,
+            "at": context.now,
+        }
+        for context in contexts
+    ]
+    sums: Counter[str] = Counter()
+    for row in rows:
+        sums[str(row["key"])] += -1 if row["kind"] == Kind.ACTION.value else 1
+    moves = [UpdateOne({"_id": key}, {"$inc": {"balance": sums[key]}}, upsert=True) for key in sorted(sums)]
+    with translating():
+        await tx.database[BALANCES].bulk_write(moves, session=tx.session)
+        await tx.database[LEDGER].insert_many(rows, session=tx.session)

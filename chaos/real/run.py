@@ -1,0 +1,136 @@
+"""One real run: a setup and a seed in, what came of it out. Nothing of it is left behind, also after Ctrl-C.
+
+It starts its own servers in a directory of its own, and takes no URL: no fault ever strikes anybody else's.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.process import tune
+from chaos.checker import check
+from chaos.evidence import Evidence, Violation
+from chaos.faults import Fault
+from chaos.real.evidence import logged
+from chaos.real.plan import Strike
+from chaos.real.setup import Impossible, Setup
+from chaos.real.world import World
+from chaos.sim.nemesis import Event
+
+_OURS_ALONE = ("SAGA_MONGO_URL", "SAGA_REDIS_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How soon after a fault a saga was completed that began after it."""
+
+    fault: Fault
+    who: str
+    at_s: float  #: since the load began
+    seconds: float | None  #: None: none was completed afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run."""
+
+    seed: int
+    setup: Setup
+    violations: Sequence[Violation]
+    fired: Mapping[Fault, int]
+    trace: Sequence[Event]
+    evidence: Evidence
+    lasted_s: float  #: from the first saga's start to the last one's end
+    took_s: float  #: with starting and ending everything
+    throughput: Sequence[int]  #: sagas that ended in each second since the load began
+    recoveries: Sequence[Recovery]
+    logged: Mapping[str, int]  #: warnings and errors of the services, by event
+
+    @property
+    def held(self) -> bool:
+        """Whether every invariant held."""
+        return not self.violations
+
+    @property
+    def silent(self) -> list[Fault]:
+        """Faults that never struck: the run proves nothing about them."""
+        return [fault for fault in self.setup.faults if not self.fired.get(fault)]
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many sagas ended how."""
+        return Counter(saga["status"] for saga in self.evidence.sagas)
+
+
+def run(
+    setup: Setup, seed: int, progress: Callable[[str], None] = lambda _: None, *, keep_logs: Path | None = None
+) -> Result:
+    """Run it. `progress` is told what happens; `keep_logs` is a directory for what the processes have said.
+
+    Raises `Impossible`, `NotFound`, `NotReady`, and what `LocalServer.start` raises.
+    """
+    setup.check()
+    for name in _OURS_ALONE:
+        if os.environ.get(name):
+            raise Impossible(f"{name} is set, but faults strike only servers that the run has started: unset it")
+    begun = time.monotonic()
+    directory = Path(tempfile.mkdtemp(prefix="saga-chaos-"))
+    try:
+        tune()
+        world, evidence = asyncio.run(_run(setup, seed, directory, progress))
+        return _result(world, evidence, time.monotonic() - begun)
+    finally:
+        if keep_logs is not None:
+            _copy_logs(directory, keep_logs)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _run(setup: Setup, seed: int, directory: Path, progress: Callable[[str], None]) -> tuple[World, Evidence]:
+    world = World(setup, seed, directory, progress)
+    return world, await world.run()
+
+
+def _copy_logs(directory: Path, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    for log in [*directory.glob("*.log"), *directory.glob("*/*.log"), *directory.glob("load.err")]:
+        shutil.copy(log, to / "-".join(log.relative_to(directory).parts))
+
+
+def _result(world: World, evidence: Evidence, took_s: float) -> Result:
+    strikes = world.all_strikes()
+    ends = [saga["ended_at"].timestamp() - world.begun for saga in evidence.sagas if saga["ended_at"]]
+    return Result(
+        seed=world.seed,
+        setup=world.setup,
+        violations=check(evidence),
+        fired=Counter(strike.fault for strike in strikes),
+        trace=[Event(strike.at - world.begun, strike.who, strike.fault.name, strike.about) for strike in strikes],
+        evidence=evidence,
+        lasted_s=max(ends, default=0.0),
+        took_s=took_s,
+        throughput=_per_second(ends),
+        recoveries=[_recovery(strike, world.begun, evidence.sagas) for strike in strikes],
+        logged=logged(world.logs),
+    )
+
+
+def _per_second(ends: Sequence[float]) -> list[int]:
+    counted = Counter(int(end) for end in ends)
+    return [counted[second] for second in range(max(counted, default=-1) + 1)]
+
+
+def _recovery(strike: Strike, begun: float, sagas: Sequence[Mapping[str, Any]]) -> Recovery:
+    later = [
+        saga["ended_at"].timestamp()
+        for saga in sagas
+        if saga["status"] == "completed" and saga["created_at"].timestamp() > strike.at
+    ]
+    seconds = min(later) - strike.at if later else None
+    return Recovery(strike.fault, strike.who, strike.at - begun, seconds)

@@ -1,0 +1,102 @@
+"""Which processes a run consists of, what each is told, and where it finds its servers: at the end of a wire."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from adapters.process import PLANNED_FAULTS
+from adapters.servers.process import free_port
+from adapters.streams.names import Streams
+from chaos.faults import Point
+from chaos.real import evidence, workload
+from chaos.real.launch import ORCHESTRATOR, find, versions
+from chaos.real.processes import Processes
+from chaos.real.proxy import Wire
+from chaos.real.setup import Setup
+from chaos.standins import endpoints
+from participants.participant import Participant
+from sagas import Saga
+
+
+class Services:
+    """The services of one run. Raises `NotFound` where the setup names what is not there."""
+
+    def __init__(self, setup: Setup, plan: Path, mongo_url: str, wires: Mapping[Point, Wire]) -> None:
+        self._setup = setup
+        self._plan = plan
+        self._mongo_url = mongo_url
+        self._wires = wires
+        self._ports = {f"orchestrator-{number}": free_port() for number in range(1, setup.orchestrators + 1)}
+        self.known = 1  #: versions of the saga, to an orchestrator that starts now
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the orchestrators answer."""
+        return [f"http://127.0.0.1:{port}" for port in self._ports.values()]
+
+    async def begin(self, processes: Processes) -> None:
+        """Start all of them."""
+        for name in self._ports:
+            await processes.begin(name, ORCHESTRATOR, self._orchestrator)
+        for role, reference in players(self._setup).items():
+            for number in range(1, self._setup.instances + 1):
+                await processes.begin(f"{role}-{number}", role, partial(self._participant, reference))
+
+    async def ready(self, client: httpx.AsyncClient) -> bool:
+        """Whether every orchestrator is."""
+        return all([await _is_ready(client, url) for url in self.urls])
+
+    def environment(self, name: str, role: str) -> Mapping[str, str]:
+        """What a process finds in its environment, beside our own."""
+        is_orchestrator = role == ORCHESTRATOR
+        redis = self._wires[Point.ORCHESTRATOR_REDIS if is_orchestrator else Point.PARTICIPANT_REDIS]
+        mongo = self._wires.get(Point.ORCHESTRATOR_MONGODB if is_orchestrator else Point.PARTICIPANT_MONGODB)
+        return {
+            "SAGA_MONGO_URL": f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true" if mongo else self._mongo_url,
+            "SAGA_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
+            "SAGA_DATABASE_PREFIX": evidence.PREFIX,
+            "SAGA_STREAM_PREFIX": Streams().prefix,
+            "SAGA_HTTP_HOST": "127.0.0.1",
+            "SAGA_HTTP_PORT": str(self._ports.get(name, 0)),
+            "SAGA_API_KEYS": "",
+            PLANNED_FAULTS: str(self._plan),
+            "PYTHONPATH": python_path(None if is_orchestrator else self._setup.participants_from),
+        }
+
+    def _orchestrator(self) -> list[str]:
+        return ["--saga", self._setup.saga, "--versions", str(self.known)]
+
+    def _participant(self, reference: str | None) -> list[str]:
+        arguments = ["--saga", self._setup.saga]
+        if reference is not None:
+            return [*arguments, "--from", reference]
+        batch = [] if self._setup.batch else ["--alone"]
+        return [*arguments, "--reject-rate", str(self._setup.reject_rate), *batch]
+
+
+def known_sagas(setup: Setup) -> Sequence[Saga]:
+    """Every version that is in flight in the run, the oldest first."""
+    return versions(find(setup.saga, Saga), 2 if setup.upgraded else 1)
+
+
+def players(setup: Setup) -> dict[str, str | None]:
+    """The participants that the saga needs, and who plays them: `module:attribute`, or a stand-in."""
+    saga = known_sagas(setup)[0]
+    own = {find(reference, Participant).name: reference for reference in setup.participants}
+    names = sorted({endpoint.participant for endpoint in endpoints([saga]).values()})
+    return {name: own.get(name) or workload.reference(name, saga) for name in names}
+
+
+def python_path(source: Path | None = None) -> str:
+    """Where a child finds what we find, or another copy of it."""
+    return ":".join([*([str(source)] if source else []), *(path for path in sys.path if path)])
+
+
+async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return (await client.get(f"{url}/readyz")).status_code == 200
+    return False

@@ -1,0 +1,70 @@
+"""What a real run consists of, apart from its seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.faults import Fault, Point
+from chaos.real.catalogue import BY_NAME
+from chaos.real.striker import WITHIN
+
+
+class Impossible(ValueError):
+    """A setup that can't be run; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything is in processes and on servers of its own."""
+
+    saga: str = "sagas.order:order"  #: `module:attribute`
+    participants: Sequence[str] = ()  #: the user's own, as `module:attribute`; else the shipped ones, else stand-ins
+    faults: Sequence[Fault] = ()  #: each strikes once, or `times`
+    sagas: int = 600
+    per_s: float = 30.0  #: how many are started each second
+    cancel_rate: float = 0.0  #: of sagas
+    reject_rate: float = 0.1  #: of the steps of stand-ins, up to the pivot
+    orchestrators: int = 2
+    instances: int = 2  #: processes of each participant
+    members: int = 1  #: of MongoDB's replica set
+    batch: bool = True  #: whether stand-ins take batches
+    upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
+    heal_within_s: float = 120.0  #: then everything must have ended
+    participants_from: Path | None = None  #: a copy of this project's source, maybe with a defect, that they run
+
+    @property
+    def loaded_s(self) -> float:
+        """How long sagas are started, and faults strike."""
+        return self.sagas / self.per_s
+
+    @property
+    def aimed(self) -> list[int]:
+        """Positions of the faults that wait for a certain command, or for the n-th one, from the beginning."""
+        return [n for n, fault in enumerate(self.faults) if fault.what in WITHIN and _is_aimed(fault)]
+
+    @property
+    def scheduled(self) -> list[int]:
+        """Positions of the others: what strikes from outside, as often as it does, and what is armed at some moment."""
+        unaimed = [(n, fault) for n, fault in enumerate(self.faults) if n not in self.aimed]
+        return [n for n, fault in unaimed for _ in range(1 if fault.what in WITHIN else fault.times or 1)]
+
+    def check(self) -> None:
+        """Raises `Impossible`."""
+        for fault in self.faults:
+            if fault.name not in BY_NAME:
+                raise Impossible(
+                    f"{fault.name} strikes only a simulated run; chaos.real.catalogue has all of a real one"
+                )
+            if fault.point is Point.PRIMARY and self.members < 3:
+                raise Impossible(f"{fault.name} needs a replica set of at least three members")
+            if self.members > 1 and fault.point in _ALONE:
+                raise Impossible(f"{fault.name} needs a MongoDB that is alone: a replica set's members are not proxied")
+            if fault.what not in WITHIN and _is_aimed(fault):
+                raise Impossible(f"{fault.name} can't be aimed at a step")
+
+
+def _is_aimed(fault: Fault) -> bool:
+    return bool(fault.step or fault.kind or fault.skip)
+
+
+_ALONE = (Point.MONGODB, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)

@@ -1,0 +1,245 @@
+"""One real run under way: servers, wires, processes, clients; faults first, then none, until everything has ended."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+
+from adapters.clock import SystemClock
+from adapters.errors import Unavailable
+from adapters.mongo import Mongo
+from adapters.streams.names import Streams
+from chaos.evidence import Evidence
+from chaos.faults import Point
+from chaos.real import evidence, workload
+from chaos.real.load import Load, Start
+from chaos.real.nemesis import Nemesis
+from chaos.real.plan import Plan, Strike
+from chaos.real.processes import Processes
+from chaos.real.proxy import Wire, wire
+from chaos.real.servers import APP_NAME, RealServers
+from chaos.real.services import Services, known_sagas, players, python_path
+from chaos.real.setup import Setup
+from chaos.real.striker import WITHIN
+from chaos.real.watcher import Watcher
+
+READY_WITHIN_S = 60.0
+QUIET_WITHIN_S = 10.0  #: what is late has that long to do harm
+LOAD_WITHIN_S = 60.0  #: after the last fault, for all clients to be told that their sagas are accepted
+POLL_S = 0.2
+
+
+class NotReady(Exception):
+    """The services of a run don't come up, even before anything has struck."""
+
+
+@dataclass
+class World:
+    """One run, in a directory of its own."""
+
+    setup: Setup
+    seed: int
+    directory: Path
+    progress: Callable[[str], None]
+    strikes: list[Strike] = field(default_factory=list)  #: from outside
+    begun: float = 0.0  #: seconds since 1970
+
+    def __post_init__(self) -> None:
+        self.clock = SystemClock()
+        self.rng = Random(f"{self.seed}/real")
+        self.sagas = known_sagas(self.setup)
+        self.saga = self.sagas[0]
+        self.participants = list(players(self.setup))
+        self.servers = RealServers(self.directory, self.setup.members)
+        self.plan = Plan.write(self.directory / "plan", self.setup.faults, self.seed)
+        self._wires: dict[Point, Wire] = {}
+        self._load_log = self.directory / "load.log"
+
+    # -- the run -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> Evidence:
+        """All of it. Raises `NotReady`, and whatever keeps the servers from starting."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self.servers.kill)
+            await asyncio.to_thread(self.servers.start)
+            mongo = Mongo.connect(self.servers.mongo_url, app_name=APP_NAME)
+            stack.push_async_callback(mongo.close)
+            await self._connect(stack)
+            self.services = Services(self.setup, self.plan.directory, self.servers.mongo_url, self._wires)
+            self.processes = Processes(self.clock, self.directory, self.services.environment)
+            await workload.seed(mongo, self.saga, self.setup.sagas, self.clock, self.rng)
+            stack.push_async_callback(self.processes.kill_all)
+            self.watcher = Watcher(self.plan, self.processes, self.clock, self.progress)
+            stack.callback(asyncio.create_task(self.watcher.run()).cancel)
+            await self._begin_services()
+            load = await self._begin_load()
+            stack.callback(_end, load)
+            await self._trouble()
+            await self._heal(mongo, load)
+            await self.processes.end()
+            return await self._evidence(mongo)
+
+    async def _connect(self, stack: AsyncExitStack) -> None:
+        redis = {Point.ORCHESTRATOR_REDIS: self.servers.redis.port, Point.PARTICIPANT_REDIS: self.servers.redis.port}
+        mongo = {}
+        if self.setup.members == 1:  # Of several, clients ask each by the address that the others know it by.
+            port = self.servers.members[0].port
+            mongo = {Point.ORCHESTRATOR_MONGODB: port, Point.PARTICIPANT_MONGODB: port}
+        for point, port in {**redis, **mongo}.items():
+            self._wires[point] = await stack.enter_async_context(wire(port, self.clock, self.rng))
+
+    async def _begin_services(self) -> None:
+        self.progress("servers are up; starting the services")
+        await self.services.begin(self.processes)
+        async with httpx.AsyncClient(timeout=5) as client:
+            try:
+                async with asyncio.timeout(READY_WITHIN_S):
+                    while not await self.services.ready(client):
+                        await self.clock.sleep(POLL_S)
+            except TimeoutError:
+                why = self.processes.unexpected or "their logs do not say why"
+                raise NotReady(f"the orchestrators are not ready: {why}") from None
+
+    # -- load ----------------------------------------------------------------------------------------------------------
+
+    async def _begin_load(self) -> asyncio.subprocess.Process:
+        self.begun = self.clock.now().timestamp()
+        starts = [self._start(number) for number in range(self.setup.sagas)]
+        Load(self.saga.name, self.services.urls, str(self._load_log), self.seed, starts).write(
+            self.directory / "load.json"
+        )
+        with (self.directory / "load.err").open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "chaos.real.load", str(self.directory / "load.json")),
+                stdin=asyncio.subprocess.PIPE,  # As with the services.
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env={"PYTHONPATH": python_path()},
+                start_new_session=True,
+            )
+
+    def _start(self, number: int) -> Start:
+        rng = Random(f"{self.seed}/client/{number}")
+        cancel_after_s = rng.uniform(0, 2) if rng.random() < self.setup.cancel_rate else None
+        return Start(f"saga-{number}", workload.data(self.saga, rng), number / self.setup.per_s, cancel_after_s)
+
+    # -- trouble -------------------------------------------------------------------------------------------------------
+
+    async def _trouble(self) -> None:
+        """Faults at moments spread over the load: they strike from outside, or are armed within the processes."""
+        nemesis = Nemesis(
+            self.processes,
+            self.servers,
+            self._wires,
+            self.participants,
+            self.clock,
+            Random(f"{self.seed}/nemesis"),
+        )
+        for index in self.setup.aimed:
+            self.plan.arm(index)
+        faults = self.rng.sample(self.setup.scheduled, len(self.setup.scheduled))
+        every_s = self.setup.loaded_s / (len(faults) + 1)
+        self.progress(f"{self.setup.sagas} sagas in {self.setup.loaded_s:.0f} s, {len(self.setup.faults)} faults")
+        work: list[Coroutine[Any, Any, None]] = [
+            self._strike(nemesis, index, number * every_s) for number, index in enumerate(faults, 1)
+        ]
+        if self.setup.upgraded:
+            work.append(self._upgrade())
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+            group.create_task(self.clock.sleep(self.setup.loaded_s))
+
+    async def _strike(self, nemesis: Nemesis, index: int, after_s: float) -> None:
+        fault = self.setup.faults[index]
+        await self.clock.sleep(after_s)
+        if fault.what in WITHIN:
+            self.plan.arm(index)
+            return
+
+        def told(whom: str) -> None:
+            self.strikes.append(Strike(fault, whom, self.clock.now().timestamp()))
+            self.progress(f"{fault.name}: {whom}")
+
+        try:
+            await nemesis.strike(fault, told)
+        except (Unavailable, OSError, TimeoutError) as error:  # Another fault was in its way.
+            self.progress(f"{fault.name} could not be carried out: {error}")
+
+    async def _upgrade(self) -> None:
+        """From the middle on each orchestrator that starts knows the newer version too."""
+        await self.clock.sleep(self.setup.loaded_s / 2)
+        for child in self.processes.of(orchestrators=True):
+            self.services.known = len(self.sagas)
+            await self.processes.restart(child)
+            self.progress(f"{child.name} knows the newer version")
+
+    # -- healing -------------------------------------------------------------------------------------------------------
+
+    async def _heal(self, mongo: Mongo, load: asyncio.subprocess.Process) -> None:
+        self.plan.heal()
+        for each in self._wires.values():
+            each.heal()
+        self.watcher.heal()
+        await asyncio.to_thread(self.servers.heal)
+        self.progress("healed; waiting for the end of every saga")
+        try:
+            async with asyncio.timeout(LOAD_WITHIN_S):
+                if await load.wait():
+                    error = (self.directory / "load.err").read_text().strip().splitlines()
+                    raise NotReady(f"the clients gave up: {error[-1] if error else 'they said nothing'}")
+            async with asyncio.timeout(self.setup.heal_within_s):
+                await self._until_ended(mongo)
+            self.progress("every saga has ended")
+        except TimeoutError:
+            self.progress("not everything has ended in time")  # The checker says what.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_WITHIN_S):
+                while await asyncio.to_thread(self._busy):
+                    await self.clock.sleep(POLL_S)
+
+    async def _until_ended(self, mongo: Mongo) -> None:
+        """Sagas that wait for a person are told to try again, as a person would."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            while True:
+                with suppress(Unavailable, httpx.HTTPError):
+                    if not await evidence.unfinished(mongo):
+                        return
+                    for saga_id in await evidence.stuck(mongo):
+                        url = self.rng.choice(self.services.urls)
+                        await client.post(f"{url}/v1/sagas/{saga_id}/retry", json={"reason": "healed"})
+                await self.clock.sleep(POLL_S)
+
+    def _busy(self) -> bool:
+        """Whether anything is unread or unacknowledged."""
+        streams = Streams()
+        names = [streams.replies, *(streams.commands(name) for name in self.participants)]
+        groups = [group for name in names for group in self.servers.groups(name)]
+        return any(group["pending"] or group["lag"] for group in groups)
+
+    async def _evidence(self, mongo: Mongo) -> Evidence:
+        requests = evidence.requests(self._load_log, self.saga.name)
+        found = [*evidence.bugs(self.logs), *self.processes.unexpected]
+        return await evidence.read(mongo, self.sagas, requests, found)
+
+    @property
+    def logs(self) -> list[Path]:
+        """Of the services."""
+        return [child.log for child in self.processes.children.values()]
+
+    def all_strikes(self) -> list[Strike]:
+        """What has struck, in its order."""
+        return sorted([*self.strikes, *self.plan.strikes()], key=lambda strike: strike.at)
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGKILL)

@@ -1,0 +1,146 @@
+"""Real failure runs: real servers, services as processes, faults under load; nothing is lost or done twice.
+
+The default run is a short one; `SAGA_SOAK=1` has each fault of the catalogue strike.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.process import PLANNED_FAULTS
+from chaos.faults import Fault
+from chaos.real import catalogue
+from chaos.real.catalogue import BY_NAME
+from chaos.real.run import Result, run
+from chaos.real.setup import Impossible, Setup
+from support.running import say
+from support.source import ROOT
+
+soak = pytest.mark.skipif(os.environ.get("SAGA_SOAK") != "1", reason="a long run: SAGA_SOAK=1")
+
+PURCHASE = "support.purchase:purchase"  #: whose participants nobody has written
+KILLS = ("kill orchestrator", "kill participant", "kill after participant commit", "kill after orchestrator save")
+SHORT = ("flush Redis", "refuse orchestrator save", "lose answers on wire from participants to Redis")
+
+
+def named(*names: str) -> list[Fault]:
+    return [BY_NAME[name] for name in names]
+
+
+def told(result: Result) -> str:
+    """What came of a run, for whoever wants to know why it failed."""
+    lines = [*map(str, result.violations[:20]), *(f"never struck: {fault.name}" for fault in result.silent)]
+    return "\n".join([f"seed {result.seed}, {dict(result.statuses)}", *lines])
+
+
+def recoveries(result: Result) -> str:
+    """How soon sagas went on after each fault."""
+    waits = sorted((each.seconds, each.fault.name) for each in result.recoveries if each.seconds is not None)
+    worst = ", ".join(f"{name} {seconds:.1f} s" for seconds, name in waits[-3:])
+    return f"{len(waits)} faults, median {waits[len(waits) // 2][0]:.1f} s until sagas completed again; worst: {worst}"
+
+
+@pytest.mark.timeout(180)
+def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(Setup(faults=named(*KILLS, *SHORT), sagas=150, per_s=12, cancel_rate=0.1), seed=1)
+
+    assert result.held, told(result)
+    assert not result.silent, told(result)
+    assert sum(result.throughput) == sum(result.statuses.values()) == 150
+    assert result.statuses.keys() == {"completed", "compensated"}
+    say(capsys, f"{result.took_s:.0f} s: {recoveries(result)}")
+
+
+@pytest.mark.timeout(180)
+def test_a_participant_without_its_inbox_is_found_out(tmp_path: Path) -> None:
+    """The checker sees a real defect: participants that do everything again that they are told twice."""
+    for package in ("sagas", "adapters", "orchestrator", "participants", "chaos"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    runner = tmp_path / "participants" / "runner.py"
+    sound = runner.read_text()
+    defect = sound.replace("await tx.insert(fold.new_rows())", "fold.new_rows()")
+    assert defect != sound
+    runner.write_text(defect)
+    repeats = replace(BY_NAME["repeat command"], times=6, for_s=0.5)
+
+    # Stand-ins: the shipped participants have a unique index on their ledgers as a second line of defence.
+    setup = Setup(saga=PURCHASE, faults=[repeats], sagas=100, per_s=15, heal_within_s=10, participants_from=tmp_path)
+    result = run(setup, seed=1)
+
+    assert "effects happen once" in {violation.invariant for violation in result.violations}, told(result)
+
+
+def test_it_never_touches_servers_that_it_has_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGA_MONGO_URL", "mongodb://127.0.0.1:1/")
+
+    with pytest.raises(Impossible, match="unset it"):
+        run(Setup(), seed=0)
+
+
+PROGRAMS = (
+    ["-m", "cli.main", "serve"],
+    ["-m", "participants.app", "inventory"],
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: " ".join(program[1:]))
+def test_no_service_starts_where_faults_are_planned(program: list[str]) -> None:
+    urls = {"SAGA_MONGO_URL": "mongodb://127.0.0.1:1/", "SAGA_REDIS_URL": "redis://127.0.0.1:1/0"}
+    environment = {**os.environ, **urls, PLANNED_FAULTS: "/plan"}
+    ended = subprocess.run(
+        [sys.executable, *program], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode in (1, 2)
+    assert f"{PLANNED_FAULTS} is set" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_launcher_is_for_failure_runs_only() -> None:
+    program = [sys.executable, "-m", "chaos.real.launch", "a", "orchestrator", "--saga", "sagas.order:order"]
+    environment = {name: value for name, value in os.environ.items() if name != PLANNED_FAULTS}
+    ended = subprocess.run(program, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert "only a failure run starts this" in ended.stderr
+
+
+def soaked(capsys: pytest.CaptureFixture[str], faults: Iterable[Fault], setup: Setup) -> None:
+    result = run(replace(setup, faults=list(faults)), seed=2)
+
+    say(capsys, f"{result.took_s:.0f} s, {dict(result.statuses)}: {recoveries(result)}")
+    assert result.held, told(result)
+    assert not result.silent, told(result)
+
+
+@soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["WITHIN", "PROCESSES", "REDIS", "MONGODB", "WIRES"])
+def test_each_fault_strikes_and_costs_nothing_but_time(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    faults = getattr(catalogue, kind)
+    soaked(capsys, faults, Setup(sagas=60 * len(faults), per_s=10, cancel_rate=0.05))
+
+
+@soak
+@pytest.mark.timeout(900)
+def test_failovers_of_a_replica_set_cost_nothing_but_time(capsys: pytest.CaptureFixture[str]) -> None:
+    soaked(capsys, [*catalogue.REPLICA_SET, *named("kill orchestrator")], Setup(sagas=500, per_s=10, members=3))
+
+
+@soak
+@pytest.mark.timeout(900)
+def test_a_newer_version_is_rolled_out_under_load(capsys: pytest.CaptureFixture[str]) -> None:
+    soaked(capsys, named("restart services", *KILLS), Setup(sagas=500, per_s=10, upgraded=True))
+
+
+@soak
+@pytest.mark.timeout(900)
+def test_any_saga_with_stand_ins(capsys: pytest.CaptureFixture[str]) -> None:
+    setup = Setup(saga=PURCHASE, sagas=500, per_s=10, batch=False)
+    soaked(capsys, named(*KILLS, *SHORT), setup)
