@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import pytest
+import structlog
 
 from adapters.servers import LocalServer, MongoServer, RedisServer, ServerMissing
 from support.containers import docker_answers, mongo_container, redis_container
@@ -25,6 +26,9 @@ S = TypeVar("S", bound=LocalServer)
 def pytest_configure() -> None:
     """End like Ctrl-C on SIGTERM too, so that `timeout 60 pytest` leaves no servers behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # By default structlog draws each traceback with all local variables: seconds in which a test's event loop stands.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")
