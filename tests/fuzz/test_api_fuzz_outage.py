@@ -44,7 +44,7 @@ async def attack(url: str, watched: Watched) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600 if SOAK else 240)
+@pytest.mark.timeout(3_600 if SOAK else 600)
 async def test_while_mongodb_is_away(own_mongo: MongoServer, own_redis: RedisServer) -> None:
     async with orchestrating(own_mongo, own_redis) as (url, watched):
         own_mongo.stop()
@@ -52,7 +52,7 @@ async def test_while_mongodb_is_away(own_mongo: MongoServer, own_redis: RedisSer
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600 if SOAK else 240)
+@pytest.mark.timeout(3_600 if SOAK else 600)
 async def test_while_redis_is_away(own_mongo: MongoServer, own_redis: RedisServer) -> None:
     async with orchestrating(own_mongo, own_redis) as (url, watched):
         own_redis.stop()
