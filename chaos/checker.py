@@ -178,6 +178,20 @@ def histories_are_whole(case: Case) -> Found:
             yield saga_id, f"is at revision {saga['revision']}, its history ends at {before['revision']}"
 
 
+def sagas_cost_little(case: Case) -> Found:
+    """No saga causes a flood of messages: whatever is repeated for ever is repeated more and more slowly."""
+    for saga_id, count in case.evidence.messages.items():
+        if count > case.evidence.most_messages:
+            yield saga_id, f"took {count} messages, {case.evidence.most_messages} are allowed"
+
+
+def few_sagas_get_stuck(case: Case) -> Found:
+    """People are called for what only people can mend."""
+    stuck = [saga["_id"] for saga in case.evidence.sagas if any(one["status"] == "stuck" for one in saga["history"])]
+    if len(stuck) > case.evidence.most_stuck:
+        yield stuck[0], f"{len(stuck)} sagas were stuck, {case.evidence.most_stuck} may be"
+
+
 def nothing_unexpected_was_logged(case: Case) -> Found:
     """Nothing was logged that only a mistake in the code causes."""
     yield from (("", bug) for bug in case.evidence.bugs)
@@ -193,6 +207,8 @@ INVARIANTS: Mapping[str, Callable[[Case], Found]] = {
     "ledgers and sagas agree": ledgers_and_sagas_agree,
     "balances are sums": balances_are_sums,
     "histories are whole": histories_are_whole,
+    "sagas cost little": sagas_cost_little,
+    "few sagas get stuck": few_sagas_get_stuck,
     "nothing unexpected was logged": nothing_unexpected_was_logged,
 }
 

@@ -30,6 +30,9 @@ class Evidence:
     balances: Mapping[tuple[str, str], int]  #: by participant and key
     openings: Mapping[tuple[str, str], int]  #: what each began with
     requests: Sequence[Request]
+    messages: Mapping[str, int] = field(default_factory=dict)  #: commands and replies sent for each saga
+    most_messages: int = 100  #: of these, for one saga
+    most_stuck: int = 0  #: sagas that were ever stuck
     bugs: Sequence[str] = field(default=())  #: what was logged and never should be
 
 

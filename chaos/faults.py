@@ -87,6 +87,11 @@ class Subject:
     step: str
     kind: str  #: action, compensation or revoke
 
+    @property
+    def name(self) -> str:
+        """`{saga id}/{step}/{kind}`."""
+        return f"{self.saga_id}/{self.step}/{self.kind}"
+
     @classmethod
     def of(cls, command_id: str) -> "Subject":
         """The subject that a command id names; ids of another shape have an empty step."""

@@ -16,12 +16,14 @@ from sagas import Reject, Reply, Saga
 from sagas.contracts import AnyEndpoint
 from sagas.messages import Kind
 
-OPENING = 1_000_000
+OPENING = 1_000_000  #: what each step's balance begins with, unless a run says otherwise
 
 Conduct = Callable[[Context], Awaitable[str | None]]  #: what befalls a handler; the code with which it says no, if any
+Opening = Callable[[str], int]  #: what a step's balance begins with
 
-#: Takes one from the balance of each command's step, or puts it back, with a row of the ledger; in the transaction.
-Effect = Callable[[Transaction | BatchTransaction, Sequence[Context]], Awaitable[None]]
+#: Takes one from the balance of each command's step, or puts it back, with a row of the ledger; in the transaction. For
+#: each command the code with which it is refused, where the balance is used up; then nothing was written for it.
+Effect = Callable[[Transaction | BatchTransaction, Sequence[Context]], Awaitable[Sequence[str | None]]]
 
 
 def endpoints(sagas: Iterable[Saga]) -> dict[str, AnyEndpoint]:
@@ -31,52 +33,51 @@ def endpoints(sagas: Iterable[Saga]) -> dict[str, AnyEndpoint]:
     return found | {step.undo.endpoint.type: step.undo.endpoint for step in steps if step.undo is not None}
 
 
-async def in_memory(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> None:
+def in_memory(opening: Opening) -> Effect:
     """The effects in a database that is a mapping."""
-    for context in contexts:
-        write(tx.database, context)
+
+    async def effect(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> Sequence[str | None]:
+        return [_write(tx.database, context, opening) for context in contexts]
+
+    return effect
 
 
 def stand_in(
-    name: str,
-    theirs: Iterable[AnyEndpoint],
-    conduct: Conduct,
-    rng: Random,
-    *,
-    batch: bool,
-    effect: Effect = in_memory,
+    name: str, theirs: Iterable[AnyEndpoint], conduct: Conduct, effect: Effect, rng: Random, *, batch: bool
 ) -> Participant:
     """The participant of that name. `batch`: its handlers take batches, as the shipped ones do."""
     participant = Participant(name)
     for endpoint in theirs:
         if batch:
-            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, rng, effect))
+            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, effect, rng))
         else:
-            participant.handles(endpoint)(_alone(endpoint, conduct, rng, effect))
+            participant.handles(endpoint)(_alone(endpoint, conduct, effect, rng))
     return participant
 
 
 def _alone(
-    endpoint: AnyEndpoint, conduct: Conduct, rng: Random, effect: Effect
+    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, rng: Random
 ) -> Callable[[Any, Transaction], Awaitable[Reply]]:
     async def handle(_command: Any, tx: Transaction) -> Reply:
         refusal = await conduct(tx)
+        if refusal is None:
+            (refusal,) = await effect(tx, [tx])
         if refusal is not None:
             raise Reject(refusal)
-        await effect(tx, [tx])
         return _reply(endpoint, rng)
 
     return handle
 
 
 def _in_batches(
-    endpoint: AnyEndpoint, conduct: Conduct, rng: Random, effect: Effect
+    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, rng: Random
 ) -> Callable[[Sequence[Any], BatchTransaction], Awaitable[Sequence[Reply | Reject]]]:
     async def handle(_commands: Sequence[Any], tx: BatchTransaction) -> Sequence[Reply | Reject]:
         refusals = [await conduct(context) for context in tx.contexts]
         accepted = [context for context, refusal in zip(tx.contexts, refusals, strict=True) if refusal is None]
-        await effect(tx, accepted)
-        return [_reply(endpoint, rng) if refusal is None else Reject(refusal) for refusal in refusals]
+        effects = iter(await effect(tx, accepted))
+        outcomes = [next(effects) if refusal is None else refusal for refusal in refusals]
+        return [_reply(endpoint, rng) if refusal is None else Reject(refusal) for refusal in outcomes]
 
     return handle
 
@@ -89,16 +90,14 @@ def _reply(endpoint: AnyEndpoint, rng: Random) -> Reply:
 _numbers = count()
 
 
-def write(database: MutableMapping[str, Any], context: Context) -> None:
-    """The effect of a command: a row of the ledger, and the balance."""
+def _write(database: MutableMapping[str, Any], context: Context, opening: Opening) -> str | None:
+    """The effect of a command: a row of the ledger, and the balance. Refuses to take what is not there."""
     amount = -1 if context.kind is Kind.ACTION else 1
-    row = {
-        "saga_id": context.saga_id,
-        "step": context.step,
-        "kind": context.kind.value,
-        "key": context.step,
-        "amount": amount,
-    }
-    database[f"ledger/{next(_numbers)}"] = row
-    balance = f"balance/{context.step}"
-    database[balance] = database.get(balance, OPENING) + amount
+    key = f"balance/{context.step}"
+    balance = database.get(key, opening(context.step)) + amount
+    if balance < 0:
+        return "sold-out"
+    about = {"saga_id": context.saga_id, "step": context.step, "kind": context.kind.value}
+    database[f"ledger/{next(_numbers)}"] = {**about, "key": context.step, "amount": amount}
+    database[key] = balance
+    return None

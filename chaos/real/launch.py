@@ -101,7 +101,7 @@ def made_up(name: str, saga: Saga, seed: int, reject_rate: float, batch: bool) -
         return "no" if refuses else None
 
     theirs = [endpoint for endpoint in endpoints([saga]).values() if endpoint.participant == name]
-    return stand_in(name, theirs, conduct, Random(f"{seed}/replies/{name}"), batch=batch, effect=in_mongodb)
+    return stand_in(name, theirs, conduct, in_mongodb, Random(f"{seed}/replies/{name}"), batch=batch)
 
 
 def _arguments() -> argparse.Namespace:

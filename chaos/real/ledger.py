@@ -11,10 +11,10 @@ from sagas.messages import Kind
 BALANCES = "balances"  #: documents `{_id: step, balance}`, which begin at zero
 
 
-async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> None:
-    """Implements `chaos.standins.Effect`."""
+async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> Sequence[str | None]:
+    """Implements `chaos.standins.Effect`; balances may fall below zero, and nothing is refused."""
     if not contexts:
-        return
+        return []
     rows = [
         {
             "saga_id": context.saga_id,
@@ -33,3 +33,4 @@ async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Cont
     with translating():
         await tx.database[BALANCES].bulk_write(moves, session=tx.session)
         await tx.database[LEDGER].insert_many(rows, session=tx.session)
+    return [None] * len(contexts)

@@ -124,6 +124,11 @@ class SimBus(MemoryBus):
         except Unavailable as error:  # Refused, or done and the answer lost: each entry's result says the same.
             return [error] * len(entries)
 
+    async def deliver(self, *, again: bool = True) -> bool:
+        """Whoever is quickest gets what is new: not always the same."""
+        await self._process.sleep(self._process.latency_s())
+        return await super().deliver(again=again)
+
     async def before_acknowledging(self, delivery: Delivery) -> None:
         await self._process.touch(self._acknowledge_point, [subject_of(delivery.fields)], _nothing)
 

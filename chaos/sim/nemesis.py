@@ -39,7 +39,7 @@ class Nemesis:
             if fault.fits(subjects) and self._due(fault):
                 self.fired[fault] += 1
                 about = next((each for each in subjects if fault.fits([each])), None)
-                self.note(who, fault.name, f"{about.saga_id}/{about.step}/{about.kind}" if about else "")
+                self.note(who, fault.name, about.name if about else "")
                 return fault
         return None
 

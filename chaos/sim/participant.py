@@ -7,7 +7,7 @@ from random import Random
 from chaos.faults import Point, Subject
 from chaos.sim.bus import Servers, SimBus
 from chaos.sim.process import Means, Process
-from chaos.standins import stand_in
+from chaos.standins import Opening, in_memory, stand_in
 from participants.barrier import Row
 from participants.context import Context
 from participants.memory_inbox import MemoryDatabase, MemoryInbox, MemoryTransaction
@@ -40,6 +40,7 @@ class Role:
     endpoints: Sequence[AnyEndpoint]
     database: MemoryDatabase
     refusal: Refusal
+    opening: Opening
     batch: bool  #: whether its handlers take batches
 
 
@@ -50,7 +51,8 @@ class SimParticipant(Process):
         super().__init__(name, means, skew_s=skew_s)
         self._role = role
         self._bus = SimBus(self, servers.redis, Point.ANSWER, Point.FINISH, on_dead=servers.bury)
-        participant = stand_in(role.name, role.endpoints, self._conduct, rng, batch=role.batch)
+        effect = in_memory(role.opening)
+        participant = stand_in(role.name, role.endpoints, self._conduct, effect, rng, batch=role.batch)
         participant.bind(self._bus, SimInbox(self, rng, role.database), self)
 
     async def live(self) -> None:

@@ -26,6 +26,8 @@ class PlannedFailure(Exception):
 LATENCY_S = 0.002  #: of a touch of the outside world, at most, when nothing is wrong
 
 
+_TOLD = frozenset({Point.INSERT, Point.SAVE, Point.COMMIT})  #: what the trace tells also where nothing goes wrong
+
 _RAISED: Mapping[What, tuple[type[Exception], str]] = {
     What.REFUSE: (Unavailable, "refused"),
     What.FORGET: (Unavailable, "done, and the answer was lost"),
@@ -97,13 +99,19 @@ class Process:
             self._resumed.set()
             self._resumed = None
 
+    def latency_s(self) -> float:
+        """How long the next touch of the outside world takes."""
+        return self._means.rng.uniform(0, LATENCY_S)
+
     # -- touching the outside world ------------------------------------------------------------------------------------
 
     async def touch(self, point: Point, subjects: Sequence[Subject], effect: Callable[[], Awaitable[T]]) -> T:
         """Do something out there, with whatever befalls it. Raises what the real one would raise."""
-        await self.sleep(self._means.rng.uniform(0, LATENCY_S))
+        await self.sleep(self.latency_s())
         await self._befall(point, subjects, after=False)
         result = await effect()
+        if point in _TOLD and subjects:
+            self._means.nemesis.note(self.name, point.value, subjects[0].name)
         await self._befall(point, subjects, after=True)
         await self._running()
         return result

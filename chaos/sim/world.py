@@ -1,6 +1,7 @@
 """A whole service in one process: orchestrators, participants and clients, on servers that fail as they are told to."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -10,7 +11,7 @@ from typing import Any
 from adapters.errors import Unavailable
 from chaos import samples
 from chaos.evidence import Evidence, Request
-from chaos.faults import Fault
+from chaos.faults import Fault, Point
 from chaos.sim.bus import Servers, SimServer
 from chaos.sim.loop import VirtualClock
 from chaos.sim.nemesis import Nemesis
@@ -33,6 +34,7 @@ Work = Coroutine[Any, Any, None]
 Beginning = Callable[[], Work]
 
 CLIENT_PATIENCE_S = 5.0
+_MESSAGES = frozenset({Point.COMMAND.value, Point.REPLY.value})
 RETRY_S = 1.0
 
 
@@ -46,6 +48,7 @@ class Setup:
     sagas: int = 3
     begun_within_s: float = 10.0
     rejecting: frozenset[str] = frozenset()  #: steps that are rejected, always
+    stock: int | None = None  #: what there is for the first step, for all sagas together
     reject_rate: float = 0.0  #: of steps up to the pivot
     cancel_rate: float = 0.0  #: of sagas
     interfering: bool = False  #: whether an operator cancels, retries and aborts at any moment
@@ -55,6 +58,8 @@ class Setup:
     skew_s: float = 0.0  #: how far the processes' clocks are apart, at most
     troubled_s: float = 90.0  #: how long faults may strike
     heal_within_s: float = 3_600.0
+    most_messages: int = 100  #: for one saga
+    most_stuck: int = 0  #: sagas that may ever be stuck
 
 
 @dataclass
@@ -165,7 +170,8 @@ class World:
         for endpoint in endpoints(self._all_versions()).values():
             theirs.setdefault(endpoint.participant, []).append(endpoint)
         return {
-            name: Role(name, theirs[name], MemoryDatabase(), self._refusal, self.setup.batch) for name in sorted(theirs)
+            name: Role(name, theirs[name], MemoryDatabase(), self._refusal, self._opening, self.setup.batch)
+            for name in sorted(theirs)
         }
 
     def _all_versions(self) -> list[Saga]:
@@ -192,6 +198,10 @@ class World:
         before_pivot = any(step.name == context.step for step in saga.steps[: saga.pivot + 1])
         draw = self._rng(f"no/{context.saga_id}/{context.step}").random()
         return "no" if before_pivot and draw < self.setup.reject_rate else None
+
+    def _opening(self, step: str) -> int:
+        limited = self.setup.stock is not None and step == self.setup.saga.steps[0].name
+        return self.setup.stock if limited and self.setup.stock is not None else OPENING
 
     # -- clients and operators -----------------------------------------------------------------------------------------
 
@@ -251,8 +261,11 @@ class World:
             sagas=[past_document(past) for past in pasts if past is not None],
             ledger=[row for _, row in sorted(rows, key=lambda numbered: numbered[0])],
             balances=balances,
-            openings=dict.fromkeys(balances, OPENING),
+            openings={key: self._opening(key[1]) for key in balances},
             requests=list(self.requests.values()),
+            messages=Counter(event.about.split("/")[0] for event in self.nemesis.trace if event.what in _MESSAGES),
+            most_messages=self.setup.most_messages,
+            most_stuck=self.setup.most_stuck,
             bugs=bugs,
         )
 

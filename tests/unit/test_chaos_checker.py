@@ -96,6 +96,15 @@ def back_from_an_end(evidence: Any) -> Any:
     return evidence
 
 
+def a_flood(evidence: Any) -> Any:
+    return replace(evidence, messages={"saga-0": 101})
+
+
+def once_stuck(evidence: Any) -> Any:
+    evidence.sagas[0]["history"][0]["status"] = "stuck"
+    return evidence
+
+
 def something_logged(evidence: Any) -> Any:
     return replace(evidence, bugs=["sweep-failed: KeyError"])
 
@@ -116,6 +125,8 @@ TAMPERED = [
     ("balances are sums", completed, one_too_few),
     ("histories are whole", completed, a_gap),
     ("histories are whole", completed, back_from_an_end),
+    ("sagas cost little", completed, a_flood),
+    ("few sagas get stuck", completed, once_stuck),
     ("nothing unexpected was logged", completed, something_logged),
 ]
 

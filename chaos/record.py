@@ -1,0 +1,71 @@
+"""A run as a file, so that it can be repeated: `saga chaos replay FILE`."""
+
+import json
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from chaos.scenario import InvalidScenario, Scenario
+from chaos.sim.run import Result, run
+from sagas import Saga
+
+
+class NoSuchSaga(ValueError):
+    """What names no saga; the message says what to write."""
+
+
+def find_saga(name: str) -> Saga:
+    """The saga at `module:attribute`. Raises `NoSuchSaga`."""
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        raise NoSuchSaga(f"{name!r} names no saga; write module:attribute, as sagas.order:order")
+    try:
+        found = getattr(import_module(module_name), attribute, None)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise NoSuchSaga(f"there is no module {module_name!r} here or on PYTHONPATH") from error
+    if not isinstance(found, Saga):
+        raise NoSuchSaga(f"{attribute!r} in module {module_name!r} is not a Saga")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What has to be known to run it again."""
+
+    saga: str  #: module:attribute
+    seed: int
+    scenario: Scenario
+    violations: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, saga: str, result: Result) -> "Record":
+        """The record of a run."""
+        scenario = Scenario.of("recorded", result.setup)
+        return cls(saga, result.seed, scenario, tuple(map(str, result.violations)))
+
+    def run(self) -> Result:
+        """Again."""
+        return run(self.scenario.setup(find_saga(self.saga)), self.seed)
+
+    def write(self, path: Path) -> None:
+        """To a file."""
+        told = {"saga": self.saga, "seed": self.seed, "scenario": self.scenario.to_json()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**told, "violations": self.violations}, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """From a file. Raises `InvalidScenario`."""
+        try:
+            read: Any = json.loads(path.read_text())
+            scenario = Scenario.parse(read["scenario"], str(path))
+            return cls(str(read["saga"]), int(read["seed"]), scenario, tuple(map(str, read.get("violations", ()))))
+        except OSError as error:
+            raise InvalidScenario(f"{path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, InvalidScenario):
+                raise
+            raise InvalidScenario(f"{path} is no recorded run: {error!r}") from error

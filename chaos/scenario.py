@@ -1,0 +1,153 @@
+"""A scenario: what a run consists of, as people write it down (YAML or JSON), checked before anything is run.
+
+name: a bus that loses and repeats
+sagas: 20
+reject_rate: 0.2
+faults:
+  - {fault: lose command, probability: 0.1}
+  - {fault: kill after orchestrator save, step: charge-payment, kind: action, times: 1}
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from chaos.faults import BY_NAME, Fault
+from chaos.sim.world import Setup
+from chaos.swarm import next_version
+from sagas import Saga
+
+
+class InvalidScenario(ValueError):
+    """A scenario that can't be run; the message says where, and what to write instead."""
+
+
+class Strike(BaseModel):
+    """One fault of a scenario."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fault: str = Field(description="Its name, as `saga chaos faults` lists them.")
+    step: str | None = Field(None, description="Only commands of this step.")
+    kind: Literal["action", "compensation", "revoke"] | None = Field(None, description="Only commands of this kind.")
+    probability: float = Field(1.0, gt=0, le=1, description="Drawn wherever it fits.")
+    skip: int = Field(0, ge=0, le=1_000_000, description="So many fitting moments pass first.")
+    times: int | None = Field(None, ge=1, le=1_000_000, description="At most so many strikes.")
+    for_s: float | None = Field(None, ge=0, le=3_600, description="How long it lasts; each fault has its own default.")
+
+    @field_validator("fault")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in BY_NAME:
+            raise ValueError(f"there is no fault {name!r}; `saga chaos faults` lists them")
+        return name
+
+    def to_fault(self) -> Fault:
+        """As the language of faults has it."""
+        usual = BY_NAME[self.fault]
+        return Fault(
+            usual.what,
+            usual.point,
+            step=self.step,
+            kind=self.kind,
+            probability=self.probability,
+            skip=self.skip,
+            times=self.times,
+            for_s=usual.for_s if self.for_s is None else self.for_s,
+        )
+
+    @classmethod
+    def of(cls, fault: Fault) -> "Strike":
+        """From the language of faults."""
+        return cls(
+            fault=fault.name,
+            step=fault.step,
+            kind=fault.kind,  # type: ignore[arg-type]  # checked by the model
+            probability=fault.probability,
+            skip=fault.skip,
+            times=fault.times,
+            for_s=fault.for_s,
+        )
+
+
+class Scenario(BaseModel):
+    """A whole scenario. What it does not say is as quiet as can be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("unnamed", max_length=200)
+    sagas: int = Field(10, ge=1, le=100_000, description="How many are started.")
+    begun_within_s: float = Field(10.0, ge=0, le=3_600, description="Over how long.")
+    rejecting: tuple[str, ...] = Field((), description="Steps that are always rejected.")
+    stock: int | None = Field(None, ge=0, description="What there is for the first step, for all sagas together.")
+    reject_rate: float = Field(0.0, ge=0, le=1, description="How many actions up to the pivot are rejected.")
+    cancel_rate: float = Field(0.0, ge=0, le=1, description="How many sagas are cancelled.")
+    interfering: bool = Field(False, description="An operator cancels, retries and aborts at any moment.")
+    upgrading: bool = Field(False, description="A second version is rolled out, one orchestrator after the other.")
+    orchestrators: int = Field(2, ge=1, le=16)
+    instances: int = Field(2, ge=1, le=16, description="Processes of each participant.")
+    batch: bool = Field(True, description="Whether the participants' handlers take batches.")
+    skew_s: float = Field(0.0, ge=0, le=3_600, description="How far apart the processes' clocks are, at most.")
+    troubled_s: float = Field(90.0, ge=1, le=86_400, description="How long faults may strike.")
+    heal_within_s: float = Field(3_600.0, ge=1, le=864_000, description="How long everything may take to end then.")
+    most_messages: int = Field(100, ge=1, description="Commands and replies for one saga, at most.")
+    most_stuck: int = Field(0, ge=0, description="Sagas that may ever be stuck.")
+    faults: tuple[Strike, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "Scenario":
+        """From a file, YAML or JSON. Raises `InvalidScenario`."""
+        try:
+            read = yaml.safe_load(path.read_text())
+        except OSError as error:
+            raise InvalidScenario(f"{path}: {error.strerror}") from error
+        except yaml.YAMLError as error:
+            raise InvalidScenario(f"{path} is not YAML: {error}") from error
+        return cls.parse(read, str(path))
+
+    @classmethod
+    def parse(cls, read: Any, where: str) -> "Scenario":
+        """From what was read. Raises `InvalidScenario`."""
+        if not isinstance(read, Mapping):
+            raise InvalidScenario(f"{where}: a scenario is a mapping, like `sagas: 20`")
+        try:
+            return cls.model_validate(read)
+        except ValidationError as error:
+            faults = [f"  {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+            raise InvalidScenario("\n".join([f"{where}:", *faults])) from error
+
+    def setup(self, saga: Saga) -> Setup:
+        """The scenario for a saga. Raises `InvalidScenario` where it names a step that the saga doesn't have."""
+        known = {step.name for step in saga.steps}
+        named = {*self.rejecting, *(strike.step for strike in self.faults if strike.step)}
+        if unknown := sorted(named - known):
+            steps = ", ".join(step.name for step in saga.steps)
+            raise InvalidScenario(f"{self.name}: {saga.name} has no step {unknown[0]!r}; its steps: {steps}")
+        given = self.model_dump(exclude={"name", "faults", "upgrading", "rejecting"})
+        return Setup(
+            saga=saga,
+            newer=next_version(saga) if self.upgrading else None,
+            rejecting=frozenset(self.rejecting),
+            faults=tuple(strike.to_fault() for strike in self.faults),
+            **given,
+        )
+
+    @classmethod
+    def of(cls, name: str, setup: Setup) -> "Scenario":
+        """The scenario that a setup came from, or could have come from."""
+        same = set(cls.model_fields) - {"name", "faults", "upgrading", "rejecting"}
+        return cls(
+            name=name,
+            upgrading=setup.newer is not None,
+            rejecting=tuple(sorted(setup.rejecting)),
+            faults=tuple(map(Strike.of, setup.faults)),
+            **{field: getattr(setup, field) for field in same},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what differs from the defaults."""
+        return dict(json.loads(self.model_dump_json(exclude_defaults=True)))

@@ -1,0 +1,46 @@
+"""What happened to one saga, as text: orchestrators on the left, the bus in the middle, participants on the right.
+
+0.101  orchestrator-1 stores reserve-stock action
+0.101                                        ──▶ reserve-stock action attempt 1
+0.104                                            inventory-2 commits reserve-stock action
+0.106                                        ◀── reserve-stock action succeeded
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from chaos.evidence import Json
+from chaos.faults import Point
+from chaos.sim.nemesis import Event
+
+_WIDTH = 44
+_WORDS = {Point.INSERT.value: "stores", Point.SAVE.value: "saves", Point.COMMIT.value: "commits"}
+
+
+def story(saga_id: str, trace: Iterable[Event], saga: Json | None = None) -> str:
+    """The saga's history as a diagram; `saga` is its document, for how it ended."""
+    lines = [_line(event) for event in trace if _concerns(event, saga_id)]
+    ended = [] if saga is None else _ended(saga)
+    return "\n".join([f"saga {saga_id}", *lines, *ended])
+
+
+def _concerns(event: Event, saga_id: str) -> bool:
+    """What is about the saga, and what happened to everybody."""
+    return event.about.split("/")[0] == saga_id or not event.about
+
+
+def _line(event: Event) -> str:
+    about = " ".join(event.about.split("/")[1:])
+    at = f"{event.at_s:10.3f}  "
+    if event.who == "bus" and event.what == Point.COMMAND.value:
+        return f"{at}{'':{_WIDTH}}──▶ {about}"
+    if event.who == "bus" and event.what == Point.REPLY.value:
+        return f"{at}{'':{_WIDTH}}◀── {about}"
+    if event.what in _WORDS:
+        told = f"{event.who} {_WORDS[event.what]} {about}"
+        return f"{at}{told}" if event.who.startswith("orchestrator") else f"{at}{'':{_WIDTH + 4}}{told}"
+    return f"{at}{'─' if event.who == 'run' else '✘'} {event.who}: {event.what} {about}".rstrip()
+
+
+def _ended(saga: Json) -> Iterator[str]:
+    steps: Sequence[Json] = saga["steps"]
+    yield f"{'':12}{saga['status']}: {', '.join(step['name'] + ' ' + step['status'] for step in steps)}"
