@@ -133,7 +133,7 @@ _AWAY_S = 8.0
 _DEAD_S = 2.0
 
 _ENTRIES = (Point.COMMAND, Point.REPLY)
-_ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.SEND, Point.SETTLE)
+_ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
 _PARTICIPANT = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)
 
 #: Every fault there is, with its usual duration.

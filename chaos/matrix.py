@@ -12,9 +12,6 @@ from chaos.sim.run import Result, run
 from chaos.sim.world import Setup
 from sagas import Saga
 
-#: points that are reached only when something is late: a lost entry comes first there
-_WHEN_LATE = frozenset({Point.LOAD, Point.RESCHEDULE})
-
 
 class Verdict(StrEnum):
     """What a cell says."""
@@ -62,15 +59,20 @@ def places(saga: Saga) -> list[Place]:
 def faults_at(saga: Saga, place: Place) -> list[Fault]:
     """The faults that can strike there. A saga is inserted once, with its first command."""
     first = (place.step, place.kind) == (saga.steps[0].name, "action")
-    return [fault for fault in CATALOGUE if first or fault.point is not Point.INSERT]
+    elsewhere = set() if first else {Point.INSERT}
+    elsewhere |= {Point.HANDLE} if place.kind == "revoke" else set()  # It has no handler.
+    return [fault for fault in CATALOGUE if fault.point not in elsewhere]
 
 
 def setup_for(saga: Saga, place: Place, fault: Fault) -> Setup:
     """A run that gets to the place, with the fault aimed at it."""
+    setup = _leading_to(saga, place)
     aimed = [fault.aimed(place.step, place.kind)]
-    if fault.point in _WHEN_LATE:
+    if fault.point is Point.RESCHEDULE:  # A wake-up moves where a command is late.
         aimed.append(BY_NAME["lose command"].aimed(place.step, place.kind))
-    return replace(_leading_to(saga, place), faults=(*_leading_to(saga, place).faults, *aimed))
+    if fault.point is Point.LOAD:  # A saga is loaded by whoever has not written it last.
+        setup = replace(setup, orchestrators=5, sagas=8)
+    return replace(setup, faults=(*setup.faults, *aimed))
 
 
 def _leading_to(saga: Saga, place: Place) -> Setup:
@@ -82,7 +84,10 @@ def _leading_to(saga: Saga, place: Place) -> Setup:
     if place.kind == "compensation" and index < saga.pivot:
         return replace(setup, rejecting=frozenset({saga.steps[index + 1].name}))
     lost = Point.REPLY if place.kind == "compensation" else Point.COMMAND
-    return replace(setup, faults=(Fault(What.LOSE, lost, step=place.step, kind="action"),))
+    step = saga.steps[index]
+    silent_s = step.timeout_s * (step.retry.attempts + 1)
+    faults = (Fault(What.LOSE, lost, step=place.step, kind="action"),)
+    return replace(setup, faults=faults, troubled_s=setup.troubled_s + silent_s)
 
 
 def cells(saga: Saga) -> Iterator[Cell]:

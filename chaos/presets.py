@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chaos.faults import CATALOGUE, What
+from chaos.faults import CATALOGUE, Point, What
 from chaos.scenario import Scenario, Strike
 
 
@@ -11,8 +11,13 @@ def _named(*names: str, probability: float = 1.0, times: int | None = None) -> t
 
 
 def _every(*kinds: What, probability: float, times: int | None = None) -> tuple[Strike, ...]:
-    names = [fault.name for fault in CATALOGUE if fault.what in kinds]
-    return _named(*names, probability=probability, times=times)
+    """All faults of these kinds; where there are few occasions, each is taken more often."""
+    names = [fault.name for fault in CATALOGUE if fault.what in kinds and fault.point is not Point.RESCHEDULE]
+    rare = [fault.name for fault in CATALOGUE if fault.what in kinds and fault.point is Point.RESCHEDULE]
+    return (
+        *_named(*names, probability=probability, times=times),
+        *_named(*rare, probability=min(1.0, 10 * probability), times=times),
+    )
 
 
 def _overtaken() -> tuple[Strike, ...]:
@@ -56,10 +61,10 @@ PRESETS: Mapping[str, Scenario] = {
     "zombie": Scenario(
         name="zombie",
         sagas=200,
-        begun_within_s=600,
+        begun_within_s=2_400,
         reject_rate=0.2,
-        troubled_s=900,
-        faults=_every(What.PAUSE_BEFORE, What.PAUSE_AFTER, probability=0.02),
+        troubled_s=3_000,
+        faults=_every(What.PAUSE_BEFORE, What.PAUSE_AFTER, probability=0.06),
     ),
     "compensation-overtakes-action": Scenario(
         name="compensation-overtakes-action", sagas=50, cancel_rate=0.5, troubled_s=300, faults=_overtaken()

@@ -31,7 +31,7 @@ class Strike(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fault: str = Field(description="Its name, as `saga chaos faults` lists them.")
+    fault: str = Field(description="Its name, as `saga chaos ls` lists them.")
     step: str | None = Field(None, description="Only commands of this step.")
     kind: Literal["action", "compensation", "revoke"] | None = Field(None, description="Only commands of this kind.")
     probability: float = Field(1.0, gt=0, le=1, description="Drawn wherever it fits.")
@@ -43,7 +43,7 @@ class Strike(BaseModel):
     @classmethod
     def _is_known(cls, name: str) -> str:
         if name not in BY_NAME:
-            raise ValueError(f"there is no fault {name!r}; `saga chaos faults` lists them")
+            raise ValueError(f"there is no fault {name!r}; `saga chaos ls` lists them")
         return name
 
     def to_fault(self) -> Fault:
@@ -90,6 +90,7 @@ class Scenario(BaseModel):
     upgrading: bool = Field(False, description="A second version is rolled out, one orchestrator after the other.")
     orchestrators: int = Field(2, ge=1, le=16)
     instances: int = Field(2, ge=1, le=16, description="Processes of each participant.")
+    participants_late_s: float = Field(0.0, ge=0, le=3_600, description="They begin so much later than all others.")
     batch: bool = Field(True, description="Whether the participants' handlers take batches.")
     skew_s: float = Field(0.0, ge=0, le=3_600, description="How far apart the processes' clocks are, at most.")
     troubled_s: float = Field(90.0, ge=1, le=86_400, description="How long faults may strike.")

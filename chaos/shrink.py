@@ -4,7 +4,7 @@ Greedy, as in delta debugging (Zeller 2002): a simpler setup that still violates
 place of the setup. The seed stays, so what is left still is one run, to the last event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +37,7 @@ def _simpler(setup: Setup) -> Iterator[Setup]:
 
 
 #: what a run can do without
-_QUIET = {
+_QUIET: Mapping[str, Any] = {
     "newer": None,
     "interfering": False,
     "cancel_rate": 0.0,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import definition_commands, key, letters
+from cli import chaos_commands, definition_commands, key, letters
 from cli.arguments import examples
 from cli.commands import Commands
 from cli.operate import abort, cancel, retry, skip
@@ -168,6 +168,27 @@ definitions.command("ls", epilog=examples("saga definitions ls"))(definition_com
 definitions.command(
     "show", epilog=examples("saga definitions show order", "saga definitions show order --mermaid > order.mmd")
 )(definition_commands.show_one)
+
+chaos = group(
+    "chaos",
+    _TOOLS,
+    "Runs with faults, for any saga.",
+    "saga chaos matrix",
+    "saga chaos run killer-monkey --saga trip:trip",
+)
+chaos.command(
+    "run",
+    epilog=examples(
+        "saga chaos run",
+        "saga chaos run flaky-bus --saga trip:trip --seeds 100",
+        "saga chaos run scenario.yaml --seed 7 --json",
+    ),
+)(chaos_commands.run)
+chaos.command(
+    "matrix", epilog=examples("saga chaos matrix", "saga chaos matrix --saga trip:trip --saga sagas.order:order")
+)(chaos_commands.matrix)
+chaos.command("replay", epilog=examples("saga chaos replay .saga/chaos/trip-7.json"))(chaos_commands.replay)
+chaos.command("ls", epilog=examples("saga chaos ls", "saga chaos ls --json"))(chaos_commands.ls)
 
 keys = group("key", _OPERATE, "API keys.", "saga key new web-shop --scopes read,start")
 keys.command(

@@ -31,7 +31,7 @@ def one_by_one(items: Sequence[str], what: str, do: Callable[[str], Exit]) -> Ex
     if len(items) == 1:
         return do(items[0])
     codes = []
-    with _bar() as bar:
+    with progress_bar() as bar:
         for item in bar.track(items, description=what):
             try:
                 codes.append(do(item))
@@ -46,7 +46,7 @@ def one_by_one(items: Sequence[str], what: str, do: Callable[[str], Exit]) -> Ex
     return max(codes, default=Exit.OK)
 
 
-def _bar() -> Progress:
+def progress_bar() -> Progress:
     """A bar on the terminal. What is printed meanwhile appears above it, and a pipe gets no more than it wants."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True, highlight=False)  # It moves, so it must not be wrapped by the terminal.

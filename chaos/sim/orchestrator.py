@@ -31,13 +31,14 @@ class Orchestrator(Process):
         self.engine = Engine(self.definitions, SimStore(self, servers.store), announcer, self)
         self._starter = Starter(self.engine)
         self._sweeper = Sweeper(self.engine, self._bus, self._bus.streams, every_s=SWEEP_EVERY_S)
+        self._phase_s = means.rng.uniform(0, SWEEP_EVERY_S)
         handler = ReplyHandler(self.engine)
         self._bus.subscribe(Subscription(self._bus.streams.replies, ORCHESTRATOR_GROUP, handler, self._send_again))
 
     async def live(self) -> None:
         """Begin to work."""
         await self._bus.start()
-        self.run(self._sweeper.run())
+        self.run(self._sweep())
 
     async def start(self, start: Start) -> Started:
         """What a client's request does. Raises as `Starter.start`."""
@@ -51,6 +52,10 @@ class Orchestrator(Process):
     def kill(self, down_s: float = 0.0) -> None:
         self._bus.kill()
         super().kill(down_s)
+
+    async def _sweep(self) -> None:
+        await self.sleep(self._phase_s)  # Replicas don't look at their timers in step.
+        await self._sweeper.run()
 
     async def _send_again(self, _stream: str) -> None:
         self.engine.announcer.interrupted()

@@ -54,6 +54,7 @@ class Setup:
     interfering: bool = False  #: whether an operator cancels, retries and aborts at any moment
     orchestrators: int = 2
     instances: int = 2  #: processes of each participant
+    participants_late_s: float = 0.0  #: how long after everybody else the participants begin
     batch: bool = True
     skew_s: float = 0.0  #: how far the processes' clocks are apart, at most
     troubled_s: float = 90.0  #: how long faults may strike
@@ -93,10 +94,8 @@ class World:
         """Faults first; then none any more, until everything has ended or the time is up."""
         for number in range(self.setup.orchestrators):
             await self._begin_orchestrator(number)
-        for name in self._roles:
-            for number in range(self.setup.instances):
-                await self._begin_participant(name, number)
-        tasks = [self._spawn(self._client(f"saga-{number}")) for number in range(self.setup.sagas)]
+        beginning = self._spawn(self._begin_participants())
+        tasks = [beginning, *(self._spawn(self._client(f"saga-{number}")) for number in range(self.setup.sagas))]
         if self.setup.interfering:
             tasks.append(self._spawn(self._operator()))
         if self.setup.newer is not None:
@@ -141,6 +140,12 @@ class World:
         self.orchestrators[number : number + 1] = [process]
         process.on_killed = lambda down_s: self._again(down_s, lambda: self._begin_orchestrator(number))
         await process.live()
+
+    async def _begin_participants(self) -> None:
+        await self._clock.sleep(self.setup.participants_late_s)
+        for name in self._roles:
+            for number in range(self.setup.instances):
+                await self._begin_participant(name, number)
 
     async def _begin_participant(self, name: str, number: int) -> None:
         instance = f"{name}-{number + 1}"

@@ -1,0 +1,1 @@
+"""`saga chaos`: runs with faults, and what they show."""

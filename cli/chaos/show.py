@@ -1,0 +1,93 @@
+"""What runs with faults look like to people: tables, verdicts, the story of a saga. Decides nothing."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from chaos.campaign import Summary, Tried
+from chaos.faults import CATALOGUE
+from chaos.matrix import Cell, Verdict, cells, places
+from chaos.presets import PRESETS
+from chaos.scenario import Scenario
+from chaos.sim.run import Result
+from chaos.story import story
+from cli.terminal import show, show_json
+from sagas import Saga
+
+_STYLES = {Verdict.GREEN: "green", Verdict.RED: "bold red", Verdict.GREY: "yellow"}
+_MARKS = {Verdict.GREEN: "✔", Verdict.RED: "✘", Verdict.GREY: "·"}
+
+
+def list_all(as_json: bool) -> None:
+    """The presets and the faults."""
+    if as_json:
+        show_json(
+            {
+                "presets": {name: scenario.to_json() for name, scenario in PRESETS.items()},
+                "faults": [{"fault": fault.name, "for_s": fault.for_s} for fault in CATALOGUE],
+            }
+        )
+        return
+    table = Table("preset", "sagas", "faults", box=None, pad_edge=False, header_style="bold")
+    for name, scenario in PRESETS.items():
+        table.add_row(name, str(scenario.sagas), _kinds(scenario))
+    show(table)
+    table = Table("\nfault", "\nlasts", box=None, pad_edge=False, header_style="bold")
+    for fault in CATALOGUE:
+        table.add_row(fault.name, f"{fault.for_s:g} s" if fault.for_s else "")
+    show(table)
+
+
+def _kinds(scenario: Scenario) -> str:
+    """Which kinds of fault a scenario has."""
+    return ", ".join(dict.fromkeys(strike.to_fault().what.value for strike in scenario.faults)) or "none"
+
+
+def matrix_table(saga: Saga, found: Mapping[int, Tried]) -> Table:
+    """Rows are faults, columns are commands; each cell its verdict and how often the fault struck."""
+    columns = places(saga)
+    table = Table("fault", box=None, pad_edge=False, header_style="bold", title=f"{saga.name}@{saga.version}")
+    for place in columns:
+        table.add_column(f"{place.step}\n{place.kind}", justify="right")
+    verdicts = {(cell.place, cell.fault.name): found[position] for position, cell in enumerate(cells(saga))}
+    for fault in CATALOGUE:
+        table.add_row(fault.name, *(_cell(verdicts.get((place, fault.name))) for place in columns))
+    return table
+
+
+def verdict(tried: Tried) -> Verdict:
+    """What to make of a cell."""
+    if tried.failed_seed is not None:
+        return Verdict.RED
+    return Verdict.GREEN if tried.fired else Verdict.GREY
+
+
+def _cell(tried: Tried | None) -> Text:
+    if tried is None:
+        return Text("")
+    found = verdict(tried)
+    return Text(f"{_MARKS[found]} {tried.fired}", _STYLES[found])
+
+
+def summary_words(summary: Summary, seconds: float) -> str:
+    """A summary on one line."""
+    sagas = sum(summary.statuses.values())
+    ended = ", ".join(f"{count:,} {status}" for status, count in sorted(summary.statuses.items()))
+    struck = sum(summary.fired.values())
+    pace = f"{sagas / seconds:,.0f} sagas a second" if seconds else ""
+    return f"{summary.runs:,} runs, {sagas:,} sagas ({ended}), {struck:,} faults struck; {seconds:.1f} s, {pace}"
+
+
+def failure_words(result: Result) -> str:
+    """What did not hold, and the whole story of the first saga that it is about."""
+    violations: Sequence[str] = list(map(str, result.violations))
+    saga_id = next((one.saga_id for one in result.violations if one.saga_id), "")
+    documents = {saga["_id"]: saga for saga in result.evidence.sagas}
+    told = story(saga_id, result.trace, documents.get(saga_id)) if saga_id else ""
+    return "\n".join([*violations[:10], "", told])
+
+
+def place_words(cell: Cell) -> str:
+    """A cell by name."""
+    return f"{cell.fault.name}, {cell.place.step} {cell.place.kind}"

@@ -1,0 +1,71 @@
+"""The commands below `saga chaos`: only what they accept. What they do is imported when it is done."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.arguments import AsJson
+
+ORDER = "sagas.order:order"
+
+OneSaga = Annotated[str, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="The saga that is run.")]
+Recordings = Annotated[Path, typer.Option("--records", help="Where a run that fails is recorded.", file_okay=False)]
+Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes to run in; default: one for each core.")]
+
+
+def run(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(metavar="[SCENARIO]", help="A preset or a YAML file; default: swarms of faults."),
+    ] = None,
+    saga: OneSaga = ORDER,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many; default: 1, or 1,000.")] = None,
+    records: Recordings = Path(".saga/chaos"),
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a saga under faults in a simulated world, and check that nothing was lost or done twice.
+
+    Participants are stood in for by generated ones with a ledger. Exit code: 0 if every invariant held and every
+    fault has struck. A run that fails is made smaller, shown, and recorded: `saga chaos replay` repeats it.
+    """
+    from cli.chaos.runs import run_scenario  # noqa: PLC0415
+
+    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, records, processes, as_json))
+
+
+def matrix(
+    saga: Annotated[
+        list[str] | None, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="A saga; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
+    records: Recordings = Path(".saga/chaos"),
+    processes: Processes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try every fault at every step of a saga, its action and what undoes it: a table of green and red cells.
+
+    The number in a cell says how often the fault has struck; a cell whose fault never struck is not green. Exit code:
+    0 only if all are green.
+    """
+    from cli.chaos.runs import run_matrix  # noqa: PLC0415
+
+    raise typer.Exit(run_matrix(saga or [ORDER], seeds, records, processes, as_json))
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recorded run.", exists=True, dir_okay=False)],
+) -> None:
+    """Repeat a recorded run: FIXED (exit code 0), FAILED (1), or ERROR (2) where it can't be repeated."""
+    from cli.chaos.runs import run_replay  # noqa: PLC0415
+
+    raise typer.Exit(run_replay(file))
+
+
+def ls(as_json: AsJson = False) -> None:
+    """List the presets, and the faults that a scenario can name."""
+    from cli.chaos.show import list_all  # noqa: PLC0415
+
+    list_all(as_json)
