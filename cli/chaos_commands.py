@@ -56,7 +56,7 @@ def matrix(
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recorded run.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A recorded run.")],
 ) -> None:
     """Repeat a recorded run: FIXED (exit code 0), FAILED (1), or ERROR (2) where it can't be repeated."""
     from cli.chaos.runs import run_replay  # noqa: PLC0415
