@@ -69,20 +69,20 @@ def moment(text: str) -> datetime:
     return found
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str, option: str = "--data") -> dict[str, Any]:
     """A JSON object: as it stands, from a file (`@order.json`), or from standard input (`-`)."""
     try:
-        found = json.loads(_text(text))
+        found = json.loads(_text(text, option))
     except ValueError as error:
         raise Failure(
-            f'--data is not JSON: {error}. Write it like \'{{"customer_id": "alice"}}\'.', Exit.USAGE
+            f'{option} is not JSON: {error}. Write it like \'{{"customer_id": "alice"}}\'.', Exit.USAGE
         ) from error
     if not isinstance(found, dict):
-        raise Failure('--data must be a JSON object, like \'{"customer_id": "alice"}\'.', Exit.USAGE)
+        raise Failure(f'{option} must be a JSON object, like \'{{"customer_id": "alice"}}\'.', Exit.USAGE)
     return found
 
 
-def _text(text: str) -> str:
+def _text(text: str, option: str) -> str:
     if text == "-":
         return sys.stdin.read()
     if not text.startswith("@"):
@@ -90,4 +90,4 @@ def _text(text: str) -> str:
     try:
         return Path(text[1:]).read_text()
     except OSError as error:
-        raise Failure(f"--data: can't read {text[1:]}: {error.strerror}", Exit.USAGE) from error
+        raise Failure(f"{option}: can't read {text[1:]}: {error.strerror}", Exit.USAGE) from error

@@ -1,10 +1,11 @@
-"""Participants by name: the shipped ones, and users' own as `module:attribute`."""
+"""Participants and sagas by name: the shipped ones, and users' own as `module:attribute`."""
 
 import importlib
 
 from cli.failure import Exit, Failure
 from participants.app import SHIPPED
 from participants.participant import Participant
+from sagas import Saga
 
 
 def find_participant(name: str) -> Participant:
@@ -18,6 +19,17 @@ def find_participant(name: str) -> Participant:
     found = getattr(_module(module_name), attribute, None)
     if not isinstance(found, Participant):
         raise Failure(f"{attribute!r} in module {module_name!r} is not a Participant.", Exit.USAGE)
+    return found
+
+
+def find_saga(name: str) -> Saga:
+    """The saga `module:attribute`. Raises `Failure`."""
+    module_name, _, attribute = name.partition(":")
+    found = getattr(_module(module_name), attribute, None)
+    if not isinstance(found, Saga):
+        raise Failure(
+            f"{attribute!r} in module {module_name!r} is not a Saga. Write --saga module:attribute.", Exit.USAGE
+        )
     return found
 
 

@@ -10,6 +10,7 @@ import typer
 from cli import chaos_commands, definition_commands, key, letters
 from cli.arguments import examples
 from cli.commands import Commands
+from cli.conformance_command import conformance
 from cli.operate import abort, cancel, retry, skip
 from cli.saga_commands import ls, show_one, start, wait
 from cli.service_commands import demo, participant, seed, serve, servers, up
@@ -124,6 +125,16 @@ app.command(
     rich_help_panel=_TOOLS,
     epilog=examples("saga doctor", "saga doctor --json | jq '.checks[] | select(.status == \"failed\")'"),
 )(doctor)
+app.command(
+    "conformance",
+    rich_help_panel=_TOOLS,
+    epilog=examples(
+        "saga conformance --stream saga.commands.inventory --action inventory.reserve-stock"
+        ' --data \'{"items": [{"product_id": "boots", "quantity": 1}]}\' --compensation inventory.release-stock',
+        "saga conformance --saga examples.parcel:parcel --step book-courier --inbox-expiry never",
+        "saga conformance --list",
+    ),
+)(conformance)
 app.command("servers", rich_help_panel=_RUN, epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(
     servers
 )

@@ -1,4 +1,4 @@
-"""A participant in 40-odd lines, with nothing but a Redis client, takes part in a saga of the user's own."""
+"""A participant with a Redis client and SQLite, nothing of this project, takes part in a saga of the user's own."""
 
 import subprocess
 import sys
@@ -20,7 +20,9 @@ def test_a_foreign_participant_takes_part(tmp_path: Path, own_mongo: MongoServer
     assert not any(line.startswith(("from sagas", "import sagas", "from participants")) for line in source.splitlines())
     definitions = {"SAGA_DEFINITIONS": "sagas.order,examples.parcel"}
     with running(tmp_path, own_mongo.url, own_redis.url, **definitions) as system:
-        courier = subprocess.Popen([sys.executable, str(EXAMPLES / "courier.py"), own_redis.url])
+        courier = subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "courier.py"), own_redis.url, str(tmp_path / "courier.db")]
+        )
         try:
             sent = _send(system.url, "p-1", address="Main Street 1", weight_g=500)
             assert (sent["status"], sent["data"]["booking"]) == ("completed", "for Main Street 1")

@@ -1,0 +1,1 @@
+"""`saga conformance`: whether a participant, in whatever language, keeps its duties."""
