@@ -55,39 +55,20 @@ INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpec
 COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
 SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it is `Unavailable`
 SOCKET_TIMEOUT_MS = 10_000
+#: How often the servers are looked at. One that has said that it shuts down is not asked again before the next look,
+#: which the driver can't hasten where nothing has really changed; by default it would be up to ten seconds.
+HEARTBEAT_MS = 2_000
 POOL_SIZE = 50
 
 # Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
 # stepped down, interrupted, cursor gone or killed, disk full, no permission or wrong password (13, 18, 8000), write
 # concern not satisfied (the write may have been applied: the caller reads before it goes on).
-AWAY_CODES = frozenset(
-    {
-        6,
-        7,
-        13,
-        18,
-        43,
-        50,
-        64,
-        79,
-        89,
-        91,
-        134,
-        189,
-        202,
-        234,
-        237,
-        262,
-        8000,
-        9001,
-        10107,
-        11600,
-        11602,
-        13435,
-        13436,
-        14031,
-    }
-)
+# fmt: off
+AWAY_CODES = frozenset({
+    6, 7, 13, 18, 43, 50, 64, 79, 89, 91, 134, 189, 202, 234, 237, 262,
+    8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031,
+})
+# fmt: on
 
 
 def _translate(error: PyMongoError) -> Exception:
@@ -158,6 +139,7 @@ class Mongo:
             "maxPoolSize": POOL_SIZE,
             "serverSelectionTimeoutMS": SERVER_SELECTION_MS,
             "socketTimeoutMS": SOCKET_TIMEOUT_MS,
+            "heartbeatFrequencyMS": HEARTBEAT_MS,
             "tz_aware": True,
         }
         client: Any = AsyncIOMotorClient(url, **options) if driver == "motor" else AsyncMongoClient(url, **options)

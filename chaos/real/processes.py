@@ -12,6 +12,7 @@ from adapters.clock import Clock
 
 DOWN_S = 0.2  #: how long a process stays dead unless a fault says otherwise: as with any supervisor
 END_WITHIN_S = 30.0
+AT_WORK = b"reader-started"  #: what a service logs once it reads its stream
 
 
 @dataclass(slots=True)
@@ -31,6 +32,12 @@ class Child:
     def alive(self) -> bool:
         """Whether it runs, or is stopped."""
         return self.process is not None and self.process.returncode is None
+
+    def has_said(self, words: bytes, after: int) -> bool:
+        """Whether its log has them behind that place."""
+        with self.log.open("rb") as log:
+            log.seek(after)
+            return words in log.read()
 
     def send(self, number: signal.Signals) -> None:
         """Signal it, if it is alive."""
@@ -79,13 +86,13 @@ class Processes:
         child.send(signal.SIGKILL)
 
     async def restart(self, child: Child, within_s: float = END_WITHIN_S) -> None:
-        """SIGTERM, and wait until another process is there."""
-        before = child.starts
+        """SIGTERM, and wait until another process is at work in its place. Raises `TimeoutError`."""
+        before, said = child.starts, child.log.stat().st_size
         child.told_to_end = True
         child.send(signal.SIGCONT)  # A stopped one would not hear it.
         child.send(signal.SIGTERM)
         async with asyncio.timeout(within_s):
-            while child.starts == before:
+            while child.starts == before or not child.has_said(AT_WORK, said):
                 await self.clock.sleep(0.05)
 
     def resume(self) -> None:

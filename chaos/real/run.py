@@ -6,10 +6,13 @@ It starts its own servers in a directory of its own, and takes no URL: no fault 
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,9 +85,14 @@ def run(
             raise Impossible(f"{name} is set, but faults strike only servers that the run has started: unset it")
     begun = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="saga-chaos-"))
+    tune()
     try:
-        tune()
-        world, evidence = asyncio.run(_run(setup, seed, directory, progress))
+        world = World(setup, seed, directory, progress)
+        with _ending_on_sigterm():
+            try:
+                evidence = asyncio.run(world.run())
+            finally:
+                world.servers.kill()  # Once more: a thread may have started one since.
         return _result(world, evidence, time.monotonic() - begun)
     finally:
         if keep_logs is not None:
@@ -92,9 +100,17 @@ def run(
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def _run(setup: Setup, seed: int, directory: Path, progress: Callable[[str], None]) -> tuple[World, Evidence]:
-    world = World(setup, seed, directory, progress)
-    return world, await world.run()
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """SIGTERM is Ctrl-C: the servers would outlive us. Only the main thread may say so; others leave it as it is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _copy_logs(directory: Path, to: Path) -> None:

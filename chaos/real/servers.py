@@ -33,6 +33,7 @@ class RealServers:
     def __init__(self, directory: Path, members: int) -> None:
         self.redis = RedisServer(directory / "redis")
         self.members = [ChaosMongo(directory / f"mongo-{n}", alone=members == 1) for n in range(1, members + 1)]
+        self._struck = 0
 
     def start(self) -> None:
         """Start them all. Raises as `LocalServer.start`."""
@@ -98,11 +99,15 @@ class RealServers:
     async def fail(self, commands: Sequence[str], app_name: str, how: Mapping[str, Any], times: int) -> None:
         """Let the next so many of these commands of that program fail."""
         data = {"failCommands": list(commands), "appName": app_name, **how}
-        await self._each({"configureFailPoint": "failCommand", "mode": {"times": times}, "data": data})
+        self._struck = await self._configure({"mode": {"times": times}, "data": data})
 
     async def stop_failing(self) -> int:
         """Let all commands succeed again; how many were struck."""
-        answers = await self._each({"configureFailPoint": "failCommand", "mode": "off"})
+        return await self._configure({"mode": "off"}) - self._struck
+
+    async def _configure(self, how: Mapping[str, Any]) -> int:
+        """Set the fail point; how many commands it has ever struck."""
+        answers = await self._each({"configureFailPoint": "failCommand", **how})
         return sum(int(answer.get("count", 0)) for answer in answers)
 
     async def primary(self) -> ChaosMongo:

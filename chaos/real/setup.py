@@ -19,7 +19,7 @@ class Setup:
 
     saga: str = "sagas.order:order"  #: `module:attribute`
     participants: Sequence[str] = ()  #: the user's own, as `module:attribute`; else the shipped ones, else stand-ins
-    faults: Sequence[Fault] = ()  #: each strikes once, or `times`
+    faults: Sequence[Fault] = ()  #: each strikes once, or `times`, from some moment on
     sagas: int = 600
     per_s: float = 30.0  #: how many are started each second
     cancel_rate: float = 0.0  #: of sagas
@@ -38,15 +38,9 @@ class Setup:
         return self.sagas / self.per_s
 
     @property
-    def aimed(self) -> list[int]:
-        """Positions of the faults that wait for a certain command, or for the n-th one, from the beginning."""
-        return [n for n, fault in enumerate(self.faults) if fault.what in WITHIN and _is_aimed(fault)]
-
-    @property
     def scheduled(self) -> list[int]:
-        """Positions of the others: what strikes from outside, as often as it does, and what is armed at some moment."""
-        unaimed = [(n, fault) for n, fault in enumerate(self.faults) if n not in self.aimed]
-        return [n for n, fault in unaimed for _ in range(1 if fault.what in WITHIN else fault.times or 1)]
+        """Positions of the faults whose time comes: once, or as often as one from outside strikes."""
+        return [n for n, each in enumerate(self.faults) for _ in range(1 if each.what in WITHIN else each.times or 1)]
 
     def check(self) -> None:
         """Raises `Impossible`."""
@@ -59,12 +53,8 @@ class Setup:
                 raise Impossible(f"{fault.name} needs a replica set of at least three members")
             if self.members > 1 and fault.point in _ALONE:
                 raise Impossible(f"{fault.name} needs a MongoDB that is alone: a replica set's members are not proxied")
-            if fault.what not in WITHIN and _is_aimed(fault):
+            if fault.what not in WITHIN and (fault.step or fault.kind or fault.skip):
                 raise Impossible(f"{fault.name} can't be aimed at a step")
-
-
-def _is_aimed(fault: Fault) -> bool:
-    return bool(fault.step or fault.kind or fault.skip)
 
 
 _ALONE = (Point.MONGODB, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)

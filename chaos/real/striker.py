@@ -49,10 +49,10 @@ class Striker:
         return None
 
     def _due(self, index: int, fault: Fault, subjects: Sequence[Subject]) -> bool:
-        self._passed[index] += 1
-        if self._passed[index] <= fault.skip or not self._plan.is_armed(index):
+        if not self._plan.is_armed(index):
             return False
-        if self._rng.random() >= fault.probability:
+        self._passed[index] += 1
+        if self._passed[index] <= fault.skip or self._rng.random() >= fault.probability:
             return False
         about = next(each for each in subjects if fault.fits([each]))
         told = f"{about.saga_id}/{about.step}/{about.kind}"

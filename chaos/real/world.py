@@ -143,8 +143,6 @@ class World:
             self.clock,
             Random(f"{self.seed}/nemesis"),
         )
-        for index in self.setup.aimed:
-            self.plan.arm(index)
         faults = self.rng.sample(self.setup.scheduled, len(self.setup.scheduled))
         every_s = self.setup.loaded_s / (len(faults) + 1)
         self.progress(f"{self.setup.sagas} sagas in {self.setup.loaded_s:.0f} s, {len(self.setup.faults)} faults")

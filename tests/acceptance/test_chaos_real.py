@@ -3,24 +3,28 @@
 The default run is a short one; `SAGA_SOAK=1` has each fault of the catalogue strike.
 """
 
+import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.process import PLANNED_FAULTS
-from chaos.faults import Fault
+from chaos.faults import Fault, Point, What
 from chaos.real import catalogue
 from chaos.real.catalogue import BY_NAME
 from chaos.real.run import Result, run
 from chaos.real.setup import Impossible, Setup
 from support.running import say
 from support.source import ROOT
+from support.waiting import eventually
 
 soak = pytest.mark.skipif(os.environ.get("SAGA_SOAK") != "1", reason="a long run: SAGA_SOAK=1")
 
@@ -83,6 +87,40 @@ def test_it_never_touches_servers_that_it_has_not_started(monkeypatch: pytest.Mo
         run(Setup(), seed=0)
 
 
+def running_in(directory: Path) -> list[str]:
+    """The processes that work there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if process.joinpath("cwd").readlink().is_relative_to(directory):
+                found.append(process.joinpath("cmdline").read_text())
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    code = """
+from chaos.real.run import run
+from chaos.real.setup import Setup
+run(Setup(sagas=600, per_s=10, orchestrators=1, instances=1), 0, lambda said: print(said, flush=True))
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"servers are up; starting the services\n"
+        asyncio.run(eventually(lambda: len(running_in(tmp_path)) >= 6))  # Two servers, four services.
+
+        process.send_signal(number)
+
+        assert process.wait(40) != 0
+    assert running_in(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 PROGRAMS = (
     ["-m", "cli.main", "serve"],
     ["-m", "participants.app", "inventory"],
@@ -125,6 +163,24 @@ def soaked(capsys: pytest.CaptureFixture[str], faults: Iterable[Fault], setup: S
 def test_each_fault_strikes_and_costs_nothing_but_time(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     faults = getattr(catalogue, kind)
     soaked(capsys, faults, Setup(sagas=60 * len(faults), per_s=10, cancel_rate=0.05))
+
+
+@soak
+@pytest.mark.timeout(1_800)
+def test_each_crash_point_of_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A kill before and after each durable step, for each action and compensation of the order saga."""
+    commands = [("reserve-stock", "action"), ("reserve-stock", "compensation"), ("confirm", "action")]
+    commands += [("charge-payment", "action")]
+    points = [fault for fault in catalogue.WITHIN if fault.what in (What.KILL_BEFORE, What.KILL_AFTER)]
+    faults = [fault.aimed(step, kind) for fault in points for step, kind in commands if _occurs(fault, step, kind)]
+    soaked(capsys, faults, Setup(sagas=25 * len(faults), per_s=8, cancel_rate=0.05))
+
+
+def _occurs(fault: Fault, step: str, kind: str) -> bool:
+    """New sagas are stored with their first command; wake-ups are moved of what is sent again, which is rare."""
+    if fault.point is Point.RESCHEDULE:
+        return False
+    return fault.point is not Point.INSERT or (step, kind) == ("reserve-stock", "action")
 
 
 @soak

@@ -1,0 +1,39 @@
+"""Who plays a saga's participants in a real run."""
+
+import pytest
+
+from chaos.real.launch import NotFound, versions
+from chaos.real.services import known_sagas, players
+from chaos.real.setup import Setup
+from sagas.order import order
+
+
+def test_the_shipped_participants_play_the_order_saga() -> None:
+    assert players(Setup()) == {name: f"participants.{name}:{name}" for name in ("inventory", "payment", "orders")}
+
+
+def test_stand_ins_play_those_that_nobody_has_written() -> None:
+    assert players(Setup(saga="support.purchase:purchase")) == {"payments": None, "shipping": None}
+
+
+def test_the_users_own_come_first() -> None:
+    assert players(Setup(participants=["participants.app:payment"]))["payment"] == "participants.app:payment"
+
+
+@pytest.mark.parametrize(
+    ("setup", "why"),
+    [
+        (Setup(saga="no.such.module:saga"), "no.such.module"),
+        (Setup(saga="sagas.order:nothing"), "is not a Saga"),
+        (Setup(saga="sagas.order"), "write it like package.module:attribute"),
+        (Setup(participants=["sagas.order:order"]), "is not a Participant"),
+    ],
+)
+def test_what_is_not_there_is_said(setup: Setup, why: str) -> None:
+    with pytest.raises(NotFound, match=why):
+        players(setup)
+
+
+def test_an_upgrade_brings_the_next_version() -> None:
+    assert [saga.version for saga in known_sagas(Setup(upgraded=True))] == [1, 2]
+    assert [saga.fingerprint for saga in versions(order, 2)] == [order.fingerprint] * 2
