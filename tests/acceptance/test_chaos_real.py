@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from adapters.process import PLANNED_FAULTS
-from chaos.faults import Fault, Point, What
-from chaos.real import catalogue
+from chaos.faults import Fault
+from chaos.matrix import Verdict
 from chaos.real.catalogue import BY_NAME
+from chaos.real.matrix import groups, verdicts
 from chaos.real.run import Result, run
 from chaos.real.setup import Impossible, Setup
 from support.running import say
@@ -58,6 +58,7 @@ def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: p
     assert not result.silent, told(result)
     assert sum(result.throughput) == sum(result.statuses.values()) == 150
     assert result.statuses.keys() == {"completed", "compensated"}
+    assert result.evidence.balances["inventory", "hot"] >= 0
     say(capsys, f"{result.took_s:.0f} s: {recoveries(result)}")
 
 
@@ -149,54 +150,24 @@ def test_the_launcher_is_for_failure_runs_only() -> None:
     assert "only a failure run starts this" in ended.stderr
 
 
-def soaked(capsys: pytest.CaptureFixture[str], faults: Iterable[Fault], setup: Setup) -> None:
-    result = run(replace(setup, faults=list(faults)), seed=2)
+@soak
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("group", groups(Setup()))
+def test_each_fault_of_a_group_costs_time_and_nothing_else(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    soaked(capsys, groups(Setup(per_s=10, cancel_rate=0.05))[group])
+
+
+@soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("batch", [True, False])
+def test_stand_ins_play_any_saga(batch: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    faults = named(*KILLS, *SHORT)
+    soaked(capsys, Setup(saga=PURCHASE, faults=faults, sagas=500, per_s=10, batch=batch))
+
+
+def soaked(capsys: pytest.CaptureFixture[str], setup: Setup) -> None:
+    result = run(setup, seed=2)
 
     say(capsys, f"{result.took_s:.0f} s, {dict(result.statuses)}: {recoveries(result)}")
     assert result.held, told(result)
-    assert not result.silent, told(result)
-
-
-@soak
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("kind", ["WITHIN", "PROCESSES", "REDIS", "MONGODB", "WIRES"])
-def test_each_fault_strikes_and_costs_nothing_but_time(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    faults = getattr(catalogue, kind)
-    soaked(capsys, faults, Setup(sagas=60 * len(faults), per_s=10, cancel_rate=0.05))
-
-
-@soak
-@pytest.mark.timeout(1_800)
-def test_each_crash_point_of_each_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """A kill before and after each durable step, for each action and compensation of the order saga."""
-    commands = [("reserve-stock", "action"), ("reserve-stock", "compensation"), ("confirm", "action")]
-    commands += [("charge-payment", "action")]
-    points = [fault for fault in catalogue.WITHIN if fault.what in (What.KILL_BEFORE, What.KILL_AFTER)]
-    faults = [fault.aimed(step, kind) for fault in points for step, kind in commands if _occurs(fault, step, kind)]
-    soaked(capsys, faults, Setup(sagas=25 * len(faults), per_s=8, cancel_rate=0.05))
-
-
-def _occurs(fault: Fault, step: str, kind: str) -> bool:
-    """New sagas are stored with their first command; wake-ups are moved of what is sent again, which is rare."""
-    if fault.point is Point.RESCHEDULE:
-        return False
-    return fault.point is not Point.INSERT or (step, kind) == ("reserve-stock", "action")
-
-
-@soak
-@pytest.mark.timeout(900)
-def test_failovers_of_a_replica_set_cost_nothing_but_time(capsys: pytest.CaptureFixture[str]) -> None:
-    soaked(capsys, [*catalogue.REPLICA_SET, *named("kill orchestrator")], Setup(sagas=500, per_s=10, members=3))
-
-
-@soak
-@pytest.mark.timeout(900)
-def test_a_newer_version_is_rolled_out_under_load(capsys: pytest.CaptureFixture[str]) -> None:
-    soaked(capsys, named("restart services", *KILLS), Setup(sagas=500, per_s=10, upgraded=True))
-
-
-@soak
-@pytest.mark.timeout(900)
-def test_any_saga_with_stand_ins(capsys: pytest.CaptureFixture[str]) -> None:
-    setup = Setup(saga=PURCHASE, sagas=500, per_s=10, batch=False)
-    soaked(capsys, named(*KILLS, *SHORT), setup)
+    assert set(verdicts(result).values()) == {Verdict.GREEN}, told(result)

@@ -1,0 +1,68 @@
+"""Every fault of a real run, in groups that can share one: a verdict for each.
+
+A fault is green only if it has struck in a run in which every invariant held. What never struck proves nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from chaos.faults import Fault, Point, What
+from chaos.matrix import Place, Verdict, places
+from chaos.real import catalogue
+from chaos.real.run import Result
+from chaos.real.services import known_sagas
+from chaos.real.setup import Setup
+
+_KILLS = (What.KILL_BEFORE, What.KILL_AFTER)
+_ROLLING = tuple(fault for fault in catalogue.PROCESSES if fault.what in (What.RESTART, What.KILL))
+
+#: The faults of each group, and how far apart they strike: what one has broken is whole again before the next one.
+_GROUPS: Mapping[str, tuple[tuple[Fault, ...], float]] = {
+    "inside processes": (catalogue.WITHIN, 6.0),
+    "processes": (catalogue.PROCESSES, 8.0),
+    "Redis": (catalogue.REDIS, 7.0),
+    "MongoDB": (catalogue.MONGODB, 8.0),
+    "wires": (catalogue.WIRES, 7.0),
+    "replica set": (catalogue.REPLICA_SET, 15.0),
+    "upgrade": (_ROLLING, 10.0),
+}
+
+
+def groups(usual: Setup) -> dict[str, Setup]:
+    """A setup for each group: the usual one with the faults, and with as many sagas as it takes to meet them."""
+    found = {name: _lasting(replace(usual, faults=faults), apart_s) for name, (faults, apart_s) in _GROUPS.items()}
+    found["replica set"] = replace(found["replica set"], members=3)
+    found["upgrade"] = replace(found["upgrade"], upgraded=True)
+    return found | {"crash points": _lasting(replace(usual, faults=crash_points(usual)), 4.0)}
+
+
+def crash_points(setup: Setup) -> tuple[Fault, ...]:
+    """A kill before and after each durable step, of each command that a run with rejects is sure to send."""
+    saga = known_sagas(setup)[0]
+    reached = [each for each in places(saga) if _is_reached(each, saga.index(each.step), saga.pivot)]
+    first = Place(saga.steps[0].name, "action")
+    return tuple(
+        fault.aimed(place.step, place.kind)
+        for fault in catalogue.WITHIN
+        for place in reached
+        if fault.what in _KILLS
+        and fault.point is not Point.RESCHEDULE  # Only what is late is moved: "inside processes" has it.
+        and (fault.point is not Point.INSERT or place == first)  # A saga is inserted once.
+    )
+
+
+def verdicts(result: Result) -> dict[Fault, Verdict]:
+    """What a run says of each of its faults."""
+    if not result.held:
+        return dict.fromkeys(result.setup.faults, Verdict.RED)
+    return {fault: Verdict.GREEN if result.fired.get(fault) else Verdict.GREY for fault in result.setup.faults}
+
+
+def _is_reached(place: Place, index: int, pivot: int) -> bool:
+    """A step before the pivot is undone when a later one says no; the pivot itself only where it stays silent."""
+    return place.kind == "action" or (place.kind == "compensation" and index < pivot)
+
+
+def _lasting(setup: Setup, apart_s: float) -> Setup:
+    """With so many sagas that the load lasts for all of its faults."""
+    return replace(setup, sagas=int(setup.per_s * apart_s * (len(setup.scheduled) + 1)))
