@@ -11,9 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from chaos.evidence import Json
 from chaos.faults import Point
 from chaos.sim.nemesis import Event
+from chaos.sim.run import Result
 
 _WIDTH = 44
 _WORDS = {Point.INSERT.value: "stores", Point.SAVE.value: "saves", Point.COMMIT.value: "commits"}
+
+
+MOST_VIOLATIONS = 10  #: that are shown
+
+
+def failure(result: Result) -> str:
+    """What did not hold in a run, and the whole story of the first saga that it is about."""
+    documents = {saga["_id"]: saga for saga in result.evidence.sagas}
+    saga_id = next((one.saga_id for one in result.violations if one.saga_id), "")
+    told = story(saga_id, result.trace, documents.get(saga_id)) if saga_id else ""
+    return "\n".join([*map(str, result.violations[:MOST_VIOLATIONS]), "", told])
 
 
 def story(saga_id: str, trace: Iterable[Event], saga: Json | None = None) -> str:

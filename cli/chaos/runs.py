@@ -14,7 +14,8 @@ from chaos.samples import NoExample
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.shrink import shrink
 from chaos.sim.run import Result, run
-from cli.chaos.show import failure_words, matrix_table, place_words, summary_words, verdict
+from chaos.story import failure
+from cli.chaos.show import matrix_table, place_words, summary_words, verdict
 from cli.failure import Exit, Failure
 from cli.many import progress_bar
 from cli.terminal import note, show, show_json
@@ -81,7 +82,7 @@ def run_replay(file: Path) -> Exit:
     if result.held:
         show("FIXED: every invariant holds.")
         return Exit.OK
-    show(failure_words(result))
+    show(failure(result))
     show("FAILED")
     return Exit.OTHER
 
@@ -130,7 +131,7 @@ def _recorded(saga: str, failed: Result, records: Path) -> Path:
     smallest = shrink(failed)
     file = records / f"{smallest.setup.saga.name}-{smallest.seed}.json"
     Record.of(saga, smallest).write(file)
-    note(failure_words(smallest))
+    note(failure(smallest))
     return file
 
 

@@ -1,6 +1,6 @@
 """What runs with faults look like to people: tables, verdicts, the story of a saga. Decides nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from rich.table import Table
 from rich.text import Text
@@ -10,8 +10,6 @@ from chaos.faults import CATALOGUE
 from chaos.matrix import Cell, Verdict, cells, places
 from chaos.presets import PRESETS
 from chaos.scenario import Scenario
-from chaos.sim.run import Result
-from chaos.story import story
 from cli.terminal import show, show_json
 from sagas import Saga
 
@@ -77,15 +75,6 @@ def summary_words(summary: Summary, seconds: float) -> str:
     struck = sum(summary.fired.values())
     pace = f"{sagas / seconds:,.0f} sagas a second" if seconds else ""
     return f"{summary.runs:,} runs, {sagas:,} sagas ({ended}), {struck:,} faults struck; {seconds:.1f} s, {pace}"
-
-
-def failure_words(result: Result) -> str:
-    """What did not hold, and the whole story of the first saga that it is about."""
-    violations: Sequence[str] = list(map(str, result.violations))
-    saga_id = next((one.saga_id for one in result.violations if one.saga_id), "")
-    documents = {saga["_id"]: saga for saga in result.evidence.sagas}
-    told = story(saga_id, result.trace, documents.get(saga_id)) if saga_id else ""
-    return "\n".join([*violations[:10], "", told])
 
 
 def place_words(cell: Cell) -> str:
