@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from adapters.mongo import Mongo
+from adapters.errors import Unavailable
+from adapters.mongo import Mongo, translating
 from adapters.servers import MongoServer, RedisServer, initiate_replica_set
 
 APP_NAME = "saga-chaos"  #: whom no fault of MongoDB's strikes
@@ -113,13 +115,15 @@ class RealServers:
     async def primary(self) -> ChaosMongo:
         """The member that is primary now. Raises `LookupError` during an election."""
         for member in self.members:
-            if member.is_running() and (await self._direct(member, {"hello": 1})).get("isWritablePrimary"):
-                return member
+            with suppress(Unavailable):
+                if member.is_running() and (await self._direct(member, {"hello": 1})).get("isWritablePrimary"):
+                    return member
         raise LookupError("there is no primary at the moment")
 
     async def step_down(self, member: ChaosMongo, for_s: int) -> None:
         """It is no primary for that long; the others elect one."""
-        await self._direct(member, {"replSetStepDown": for_s, "secondaryCatchUpPeriodSecs": 2, "force": True})
+        with suppress(Unavailable):  # It may close the connection before it has answered.
+            await self._direct(member, {"replSetStepDown": for_s, "secondaryCatchUpPeriodSecs": 2, "force": True})
 
     async def _each(self, command: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return [await self._direct(member, command) for member in self.members if member.is_running()]
@@ -127,7 +131,8 @@ class RealServers:
     async def _direct(self, member: ChaosMongo, command: Mapping[str, Any]) -> Mapping[str, Any]:
         mongo = Mongo.connect(f"mongodb://127.0.0.1:{member.port}/?directConnection=true", app_name=APP_NAME)
         try:
-            answer: Mapping[str, Any] = await mongo.database("admin").command(dict(command))
+            with translating():
+                answer: Mapping[str, Any] = await mongo.database("admin").command(dict(command))
             return answer
         finally:
             await mongo.close()

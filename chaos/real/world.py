@@ -15,6 +15,8 @@ import httpx
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
+from adapters.servers import ServerFailed
+from adapters.servers.redis import Refused
 from adapters.streams.names import Streams
 from chaos.evidence import Evidence
 from chaos.faults import Point
@@ -34,6 +36,9 @@ READY_WITHIN_S = 60.0
 QUIET_WITHIN_S = 10.0  #: what is late has that long to do harm
 LOAD_WITHIN_S = 60.0  #: after the last fault, for all clients to be told that their sagas are accepted
 POLL_S = 0.2
+
+#: What a fault meets that can't be carried out because another one is in its way.
+_IN_ITS_WAY = (Unavailable, Refused, ServerFailed, OSError, TimeoutError)
 
 
 class NotReady(Exception):
@@ -169,7 +174,7 @@ class World:
 
         try:
             await nemesis.strike(fault, told)
-        except (Unavailable, OSError, TimeoutError) as error:  # Another fault was in its way.
+        except _IN_ITS_WAY as error:
             self.progress(f"{fault.name} could not be carried out: {error}")
 
     async def _upgrade(self) -> None:
@@ -177,7 +182,8 @@ class World:
         await self.clock.sleep(self.setup.loaded_s / 2)
         for child in self.processes.of(orchestrators=True):
             self.services.known = len(self.sagas)
-            await self.processes.restart(child)
+            with suppress(TimeoutError):  # A fault was in its way, and it comes back as one that knows.
+                await self.processes.restart(child)
             self.progress(f"{child.name} knows the newer version")
 
     # -- healing -------------------------------------------------------------------------------------------------------
