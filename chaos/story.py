@@ -6,10 +6,12 @@
 0.106                                        ◀── reserve-stock action succeeded
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from chaos.evidence import Json
 from chaos.faults import Point
+from chaos.report.content import History
 from chaos.sim.nemesis import Event
 from chaos.sim.run import Result
 
@@ -26,6 +28,18 @@ def failure(result: Result) -> str:
     saga_id = next((one.saga_id for one in result.violations if one.saga_id), "")
     told = story(saga_id, result.trace, documents.get(saga_id)) if saga_id else ""
     return "\n".join([*map(str, result.violations[:MOST_VIOLATIONS]), "", told])
+
+
+def history_of(result: Result) -> History | None:
+    """The saga that a report shows: the first that something is wrong with, else the one that most befell."""
+    documents = {saga["_id"]: saga for saga in result.evidence.sagas}
+    wrong = [one.saga_id for one in result.violations if one.saga_id in documents]
+    told = Counter(event.about.split("/")[0] for event in result.trace)
+    chosen = wrong[0] if wrong else max(documents, key=lambda saga_id: told[saga_id], default=None)
+    if chosen is None:
+        return None
+    events = [event for event in result.trace if _concerns(event, chosen)]
+    return History(chosen, str(documents[chosen]["status"]), events)
 
 
 def story(saga_id: str, trace: Iterable[Event], saga: Json | None = None) -> str:

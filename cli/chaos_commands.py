@@ -11,6 +11,7 @@ ORDER = "sagas.order:order"
 
 OneSaga = Annotated[str, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="The saga that is run.")]
 Recordings = Annotated[Path, typer.Option("--records", help="Where a run that fails is recorded.", file_okay=False)]
+Report = Annotated[Path | None, typer.Option(help="A directory for report.html and junit.xml.", file_okay=False)]
 Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes to run in; default: one for each core.")]
 
 
@@ -24,6 +25,7 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many; default: 1, or 1,000.")] = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
+    report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a saga under faults in a simulated world, and check that nothing was lost or done twice.
@@ -31,9 +33,9 @@ def run(
     Participants are stood in for by generated ones with a ledger. Exit code: 0 if every invariant held and every
     fault has struck. A run that fails is made smaller, shown, and recorded: `saga chaos replay` repeats it.
     """
-    from cli.chaos.runs import run_scenario  # noqa: PLC0415
+    from cli.chaos.runs import Outputs, run_scenario  # noqa: PLC0415
 
-    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, records, processes, as_json))
+    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, Outputs(records, report, as_json), processes))
 
 
 def matrix(
@@ -43,6 +45,7 @@ def matrix(
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
+    report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Try every fault at every step of a saga, its action and what undoes it: a table of green and red cells.
@@ -50,9 +53,9 @@ def matrix(
     The number in a cell says how often the fault has struck; a cell whose fault never struck is not green. Exit code:
     0 only if all are green.
     """
-    from cli.chaos.runs import run_matrix  # noqa: PLC0415
+    from cli.chaos.runs import Outputs, run_matrix  # noqa: PLC0415
 
-    raise typer.Exit(run_matrix(saga or [ORDER], seeds, records, processes, as_json))
+    raise typer.Exit(run_matrix(saga or [ORDER], seeds, Outputs(records, report, as_json), processes))
 
 
 def replay(

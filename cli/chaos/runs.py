@@ -1,7 +1,8 @@
 """`saga chaos run`, `matrix` and `replay`: run, show, record, and say with an exit code what came of it."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from chaos import campaign
@@ -10,11 +11,13 @@ from chaos.faults import BY_NAME
 from chaos.matrix import Verdict, cells, setup_for
 from chaos.presets import PRESETS
 from chaos.record import NoSuchSaga, Record, find_saga
+from chaos.report.write import write
 from chaos.samples import NoExample
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.shrink import shrink
 from chaos.sim.run import Result, run
 from chaos.story import failure
+from cli.chaos.reports import matrix_report, run_report
 from cli.chaos.show import matrix_table, place_words, summary_words, verdict
 from cli.failure import Exit, Failure
 from cli.many import progress_bar
@@ -23,52 +26,54 @@ from cli.terminal import note, show, show_json
 MANY = 1_000  #: seeds where no scenario is given
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where what was seen goes."""
+
+    records: Path  #: a directory for runs that failed
+    report: Path | None  #: a directory for the report
+    as_json: bool
+
+
 def run_scenario(
-    saga: str,
-    scenario: str | None,
-    first: int,
-    seeds: int | None,
-    records: Path,
-    processes: int | None,
-    as_json: bool,
+    saga: str, scenario: str | None, first: int, seeds: int | None, outputs: Outputs, processes: int | None
 ) -> Exit:
     """Run seeds of a scenario. Raises `Failure` where it can't be run."""
     chosen, count = _scenario(scenario), seeds or (MANY if scenario is None else 1)
     _try_out(saga, chosen)
     begun = time.monotonic()
-    everything = frozenset(BY_NAME) if chosen is None and count >= MANY else frozenset[str]()
-    total = Summary(wanted=everything)
-    with progress_bar() as bar:
-        task = bar.add_task(scenario or "swarm", total=count)
-        for summary in campaign.runs(saga, chosen, range(first, first + count), processes=processes):
-            total += summary
-            bar.update(task, advance=summary.runs)
+    total = _run_all(saga, chosen, range(first, first + count), processes, scenario or "swarm")
     seconds = time.monotonic() - begun
-    files = [_recorded(saga, run(setup_of(saga, chosen, seed), seed), records) for seed, _ in sorted(total.failed)[:1]]
-    if as_json:
+    failed = next((run(setup_of(saga, chosen, seed), seed) for seed, _ in sorted(total.failed)[:1]), None)
+    smallest = None if failed is None else _smaller(failed)
+    files = [] if smallest is None else [_recorded(saga, smallest, outputs.records)]
+    if outputs.as_json:
         show_json(_as_json(total, seconds, files))
     else:
         show(summary_words(total, seconds))
+    if outputs.report is not None:
+        shown = smallest or run(setup_of(saga, chosen, first), first)
+        command = f"saga chaos run {scenario or ''} --saga {saga} --seed {first} --seeds {count}".replace("  ", " ")
+        report = run_report(command, total, summary_words(total, seconds), shown)
+        note(f"Report: {write(report, outputs.report)}")
     return _concluded(total, files)
 
 
-def run_matrix(sagas: Sequence[str], seeds: int, records: Path, processes: int | None, as_json: bool) -> Exit:
+def run_matrix(sagas: Sequence[str], seeds: int, outputs: Outputs, processes: int | None) -> Exit:
     """The matrix of each saga. Raises `Failure` where one can't be run."""
-    green = True
+    begun, found, reds = time.monotonic(), dict[str, dict[int, Tried]](), list[Result]()
     for saga in sagas:
         _try_out(saga, None)
-        found = _tried(saga, seeds, processes)
-        everything = list(cells(find_saga(saga)))
-        if as_json:
-            show_json(_matrix_json(saga, found))
-        else:
-            show(matrix_table(find_saga(saga), found))
-        green &= all(verdict(tried) is Verdict.GREEN for tried in found.values())
-        for position, tried in sorted(found.items()):
-            if verdict(tried) is not Verdict.GREEN:
-                cell = everything[position]
-                note(f"{verdict(tried)}: {place_words(cell)}")
-        _record_first_red(saga, found, records)
+        found[saga] = _tried(saga, seeds, processes)
+        _show_matrix(saga, found[saga], outputs.as_json)
+        reds += [_smaller(red) for red in _first_red(saga, found[saga])]
+    for red, saga in zip(reds, sagas, strict=False):
+        note(f"Repeat it with: saga chaos replay {_recorded(saga, red, outputs.records)}")
+    if outputs.report is not None:
+        command = f"saga chaos matrix {' '.join(f'--saga {saga}' for saga in sagas)} --seeds {seeds}"
+        report = matrix_report(command, found, time.monotonic() - begun, reds)
+        note(f"Report: {write(report, outputs.report)}")
+    green = all(verdict(tried) is Verdict.GREEN for cells_of in found.values() for tried in cells_of.values())
     return Exit.OK if green else Exit.OTHER
 
 
@@ -117,21 +122,48 @@ def _tried(saga: str, seeds: int, processes: int | None) -> dict[int, Tried]:
     return found
 
 
-def _record_first_red(saga: str, found: dict[int, Tried], records: Path) -> None:
+def _first_red(saga: str, found: Mapping[int, Tried]) -> list[Result]:
     reds = [(position, tried.failed_seed) for position, tried in sorted(found.items()) if tried.failed_seed is not None]
-    for position, seed in reds[:1]:
-        cell = list(cells(find_saga(saga)))[position]
-        file = _recorded(saga, run(setup_for(find_saga(saga), cell.place, cell.fault), seed), records)
-        note(f"Repeat it with: saga chaos replay {file}")
+    everything = list(cells(find_saga(saga)))
+    return [
+        run(setup_for(find_saga(saga), everything[position].place, everything[position].fault), seed)
+        for position, seed in reds[:1]
+    ]
+
+
+def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
+    if as_json:
+        show_json(_matrix_json(saga, found))
+    else:
+        show(matrix_table(find_saga(saga), found))
+    everything = list(cells(find_saga(saga)))
+    for position, tried in sorted(found.items()):
+        if verdict(tried) is not Verdict.GREEN:
+            note(f"{verdict(tried)}: {place_words(everything[position])}")
+
+
+def _run_all(saga: str, scenario: Scenario | None, seeds: range, processes: int | None, title: str) -> Summary:
+    everything = frozenset(BY_NAME) if scenario is None and len(seeds) >= MANY else frozenset[str]()
+    total = Summary(wanted=everything)
+    with progress_bar() as bar:
+        task = bar.add_task(title, total=len(seeds))
+        for summary in campaign.runs(saga, scenario, seeds, processes=processes):
+            total += summary
+            bar.update(task, advance=summary.runs)
+    return total
+
+
+def _smaller(failed: Result) -> Result:
+    """As small as it still fails, and shown."""
+    note("Making the run that failed smaller …")
+    smallest = shrink(failed)
+    note(failure(smallest))
+    return smallest
 
 
 def _recorded(saga: str, failed: Result, records: Path) -> Path:
-    """Make it smaller, show it, and write it down."""
-    note("Making the run that failed smaller …")
-    smallest = shrink(failed)
-    file = records / f"{smallest.setup.saga.name}-{smallest.seed}.json"
-    Record.of(saga, smallest).write(file)
-    note(failure(smallest))
+    file = records / f"{failed.setup.saga.name}-{failed.seed}.json"
+    Record.of(saga, failed).write(file)
     return file
 
 
@@ -159,7 +191,7 @@ def _as_json(total: Summary, seconds: float, files: Sequence[Path]) -> dict[str,
     }
 
 
-def _matrix_json(saga: str, found: dict[int, Tried]) -> dict[str, object]:
+def _matrix_json(saga: str, found: Mapping[int, Tried]) -> dict[str, object]:
     everything = list(cells(find_saga(saga)))
     return {
         "saga": saga,

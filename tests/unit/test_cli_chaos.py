@@ -91,3 +91,13 @@ def test_presets_and_faults_are_listed() -> None:
     told = json.loads(chaos("ls", "--json").stdout)
     assert {"fault": "lose command", "for_s": 0.0} in told["faults"]
     assert told["presets"].keys() >= {"happy-baseline", "killer-monkey", "flaky-bus", "bus-wiped", "failover-storm"}
+
+
+def test_a_report_shows_the_run_that_failed(costly: Path, tmp_path: Path) -> None:
+    result = chaos("run", str(costly), "--records", str(tmp_path / "r"), "--report", str(tmp_path), "--processes", "1")
+
+    assert result.exit_code == 1
+    shown = (tmp_path / "report.html").read_text()
+    assert f"saga chaos run {costly} --saga sagas.order:order --seed 0 --seeds 1" in shown
+    assert "sagas cost little" in shown
+    assert "sagas cost little" in (tmp_path / "junit.xml").read_text()
