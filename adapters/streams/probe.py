@@ -1,7 +1,7 @@
 """A stream and its consumer group as an examiner sees them: sends raw entries, hears the answers, looks at the group.
 
 For whoever examines a consumer that others wrote. Knows nothing of what the entries mean. It changes nothing but what
-it has sent itself, except by `lose_group`, and leaves nothing behind that is not acknowledged or removed.
+it has sent itself, except by `lose_group`, and `tidy` removes that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ Fields = Mapping[str, str | bytes]
 
 REPLIES_KEPT_S = 3_600  #: where the examiner is killed, its stream of replies goes by itself
 READ_AT_ONCE = 1_000
+REMOVED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class Probe:
         self.refusing = f"{replies}.refusing"  #: a key that takes no replies, while `refuse` holds
         self._client: Client = connect(url, StreamSettings())
         self._heard = "0-0"
-        self._sent: dict[str, None] = {}  #: ids of ours that may still be unsettled
+        self._sent: dict[str, None] = {}  #: ids of ours, to be removed
         self._made_stream = False
+        self.left = 0  #: entries that `tidy` had to settle
 
     async def open(self) -> None:
         """Make the stream of replies, which goes by itself if nobody removes it."""
@@ -95,10 +97,7 @@ class Probe:
         with translating():
             pages = await pipeline.execute(raise_on_error=False)
         asked = zip(ids, pages, strict=True)
-        found = [entry_id for entry_id, page in asked if parse_id(entry_id) > delivered or _holds(page)]
-        for entry_id in set(ids).difference(found):
-            self._sent.pop(entry_id, None)
-        return found
+        return [entry_id for entry_id, page in asked if parse_id(entry_id) > delivered or _holds(page)]
 
     async def look(self) -> Group:
         """The group as it is now."""
@@ -130,23 +129,30 @@ class Probe:
             pipeline.expire(self.refusing, REPLIES_KEPT_S)
             await pipeline.execute()
 
-    async def tidy(self) -> int:
-        """Settle what was sent and is not settled; how many of them that were. Nobody gets them any more."""
-        left = await self.unsettled([*self._sent])
-        if left:
-            with translating():
-                pipeline = self._client.pipeline(transaction=False)
-                pipeline.xack(self.stream, self.group, *left)
-                pipeline.xdel(self.stream, *left)
-                await pipeline.execute(raise_on_error=False)
+    async def tidy(self) -> None:
+        """Remove all that was sent. What is not settled is acknowledged, in the place of those who should have.
+
+        Not only the unsettled: who makes its group again reads everything again, and would answer the dead.
+        """
+        unsettled = await self.unsettled([*self._sent])
+        self.left += len(unsettled)
+        for first in range(0, len(self._sent), REMOVED_AT_ONCE):
+            await self._remove([*self._sent][first : first + REMOVED_AT_ONCE])
+        self._sent.clear()
         with translating():
-            if left:  # A late answer would make a stream that is gone anew, and for ever: so these go in time.
+            if self.left:  # A late answer would make a stream that is gone anew, and for ever: so these go in time.
                 await self._client.expire(self.replies, REPLIES_KEPT_S)
             else:
                 await self._client.delete(self.replies, self.refusing)
             if self._made_stream and not (await self.look()).there:
                 await self._client.delete(self.stream)  # Nobody reads it: it is only there because of us.
-        return len(left)
+
+    async def _remove(self, ids: Sequence[str]) -> None:
+        with translating():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xack(self.stream, self.group, *ids)
+            pipeline.xdel(self.stream, *ids)
+            await pipeline.execute(raise_on_error=False)
 
     async def aclose(self) -> None:
         """Close the connections."""

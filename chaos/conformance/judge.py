@@ -13,6 +13,8 @@ from sagas.messages import Kind, Outcome
 Json = Mapping[str, Any]
 Row = Mapping[str, Any]
 
+MOST_CHARS = 300  #: of anything that is shown
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -68,7 +70,14 @@ def faults(check: Check, exchanges: Sequence[Exchange], rows: Sequence[Row] | No
         *_unequal(exchanges),
         *(() if rows is None else _effects(check.effect, exchanges, rows)),
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(map(presentable, found)))
+
+
+def presentable(value: str | bytes) -> str:
+    """Anything that was sent or came, of bounded length, fit for a terminal and for XML."""
+    text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+    cut = text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}… ({len(text)} characters)"
+    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
 
 
 def _faults_of(check: Check, exchange: Exchange, exchanges: Sequence[Exchange]) -> Iterator[str]:
@@ -172,9 +181,7 @@ def _rows_shown(rows: Sequence[Row]) -> str:
 
 
 def _name(exchange: Exchange) -> str:
-    fields = exchange.command.fields
-    name = exchange.command.id or str(fields.get("type", "the entry"))
-    return f"{name[:120]!r}" if not name[:120].isprintable() else name[:120]
+    return exchange.command.id[:120] or str(exchange.command.fields.get("type", "the entry"))
 
 
 def _shown(answer: Answer) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from chaos.conformance.compose import Command
-from chaos.conformance.judge import Exchange
+from chaos.conformance.judge import Exchange, presentable
 from chaos.conformance.language import Check
 
 MOST_SHOWN = 12  #: exchanges, and answers to one command: a race has 60
-_MOST_CHARS = 300
 
 
 class Status(StrEnum):
@@ -91,7 +90,7 @@ def _result_json(result: Result) -> dict[str, Any]:
         "faults": list(result.faults),
         "exchanges": [
             {
-                "sent": {name: _text(value) for name, value in each.command.fields.items()},
+                "sent": {name: presentable(value) for name, value in each.command.fields.items()},
                 "copies": each.command.sending.copies,
                 "must_be": each.command.sending.expect.value,
                 "answers": [dict(answer.fields) for answer in each.answers[:MOST_SHOWN]],
@@ -111,7 +110,7 @@ def conversation(result: Result) -> list[str]:
 
 def _exchange_lines(exchange: Exchange) -> list[str]:
     shown = {
-        f"← {answer.outcome or 'unreadable'} {_text(json.dumps(dict(answer.data), ensure_ascii=False))}": None
+        f"← {answer.outcome or 'unreadable'} {presentable(json.dumps(dict(answer.data), ensure_ascii=False))}": None
         for answer in exchange.answers
     }
     return [f"→ {_sent(exchange.command)}", *(shown or ["← no answer"])]
@@ -120,15 +119,10 @@ def _exchange_lines(exchange: Exchange) -> list[str]:
 def _sent(command: Command) -> str:
     copies = f" x{command.sending.copies}" if command.sending.copies > 1 else ""
     parts = [command.sending.kind.value + copies]
-    parts += [f"{name}={_text(command.fields[name])}" for name in ("id", "attempt", "data") if name in command.fields]
+    parts += [
+        f"{name}={presentable(command.fields[name])}" for name in ("id", "attempt", "data") if name in command.fields
+    ]
     return " ".join(parts)
-
-
-def _text(value: str | bytes) -> str:
-    """Anything that was sent or came, of bounded length, fit for a terminal."""
-    text = value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
-    cut = text if len(text) <= _MOST_CHARS else f"{text[:_MOST_CHARS]}… ({len(text)} characters)"
-    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
 
 
 def as_junit(sheet: Sheet) -> str:
@@ -142,8 +136,9 @@ def as_junit(sheet: Sheet) -> str:
         if result.status is Status.SKIPPED:
             SubElement(case, "skipped", message=result.reason)
         elif result.status in (Status.FAILED, Status.UNREACHED):
-            failure = SubElement(case, "failure", message=_text("; ".join(result.faults) or result.reason))
-            failure.text = "\n".join([result.check.duty.must, *result.faults, *conversation(result)])
+            failure = SubElement(case, "failure", message=presentable("; ".join(result.faults) or result.reason))
+            said = map(presentable, result.faults)
+            failure.text = "\n".join([result.check.duty.must, *said, *conversation(result)])
         elif result.status is Status.ADVICE:
-            SubElement(case, "system-out").text = "\n".join(result.faults)
+            SubElement(case, "system-out").text = "\n".join(map(presentable, result.faults))
     return tostring(suite, encoding="unicode", xml_declaration=True)

@@ -91,9 +91,9 @@ async def _sheet(target: Target, where: Where, checks: Sequence[Check]) -> Sheet
     try:
         async with _ledger(where.ledger, running.get("mongo_url")) as ledger, _probe(redis_url, target, name) as probe:
             examination = Examination(probe, target.subject, SystemClock(), name, where.timeout_s, ledger)
-            results = await _results(examination, checks)
             readers = (await probe.look()).reading
-            left = await probe.tidy()
+            results = await _results(examination, checks)
+            await probe.tidy()
     except NoAnswer as error:
         said = f"No answer from {target.stream} within {where.timeout_s:g} s. {error.hint}"
         raise Failure(said, Exit.TIMEOUT) from None
@@ -102,7 +102,7 @@ async def _sheet(target: Target, where: Where, checks: Sequence[Check]) -> Sheet
     except Unavailable as error:
         raise Failure(f"{error} ({masked(redis_url)})") from error
     seen_by = "replies alone" if ledger is None else "replies and the ledger"
-    return Sheet(target.stream, target.group, seen_by, results, _notes(ledger, readers, left))
+    return Sheet(target.stream, target.group, seen_by, results, _notes(ledger, readers, probe.left))
 
 
 def _notes(ledger: MongoLedger | None, readers: int, left: int) -> list[str]:
@@ -118,7 +118,13 @@ def _notes(ledger: MongoLedger | None, readers: int, left: int) -> list[str]:
 
 async def _results(examination: Examination, checks: Sequence[Check]) -> list[Result]:
     with _progress(len(checks)) as about_to:
-        return [result async for result in examination.run(checks, about_to)]
+        results = []
+        async for result in examination.run(checks, about_to):
+            results.append(result)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # Ctrl-C, which redis-py may have swallowed in the middle of a read.
+        return results
 
 
 class _progress:  # noqa: N801 - used like a function

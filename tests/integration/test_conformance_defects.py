@@ -13,7 +13,7 @@ from chaos.conformance.checks_entries import CHECKS
 from chaos.conformance.compose import Subject
 from chaos.conformance.language import Check
 from chaos.conformance.ledger import Ledger
-from chaos.conformance.run import Examination
+from chaos.conformance.run import Examination, NoAnswer
 from chaos.conformance.sheet import Result, Status
 from support.conforming import PUT_BACK, TAKE, Defect, Till
 
@@ -62,6 +62,14 @@ SEEN: dict[Defect, tuple[str, ...]] = {
     Defect.ATTEMPT_IN_KEY: ("rising-attempts", "attempts-at-once"),
 }
 
+#: What is said where nothing at all is answered.
+HINTS: dict[Defect, str] = {
+    Defect.REPLIES_ELSEWHERE: "read and acknowledged, and no reply came",
+    Defect.SILENT: "read and not acknowledged",
+    Defect.READS_NOTHING: "nobody has read the command",
+}
+NOTHING_PENDING: dict[str, object] = {"pending": 0, "min": None, "max": None, "consumers": []}
+
 
 @asynccontextmanager
 async def examining(
@@ -101,6 +109,7 @@ async def test_a_correct_participant_passes_all_and_nothing_of_ours_stays(redis_
         assert await redis.keys(f"{prefix}*") == [f"{prefix}commands.till".encode()]
         (group,) = await redis.xinfo_groups(f"{prefix}commands.till")
         assert (group["pending"], group["lag"]) == (0, 0)
+        assert await redis.xlen(f"{prefix}commands.till") == 0
         assert isinstance(examination.ledger, Till)
         assert sum(row["amount"] for row in examination.ledger.ledger) == 0, "what was done has been undone"
 
@@ -128,8 +137,19 @@ async def test_what_is_only_worth_a_look_is_no_failure(redis_url: str) -> None:
     assert found["copied-fields"].status is Status.ADVICE
 
 
+@pytest.mark.parametrize(("defect", "hint"), HINTS.items())
+async def test_where_nothing_is_answered_it_says_where_to_look(redis_url: str, defect: Defect, hint: str) -> None:
+    async with examining(redis_url, defect, with_ledger=False, timeout_s=0.2) as (examination, redis, prefix):
+        with pytest.raises(NoAnswer, match=hint):
+            await results(examination, named(["repeat"]))
+        await examination.probe.tidy()
+
+        assert await redis.xpending(f"{prefix}commands.till", "till") == NOTHING_PENDING
+        assert await redis.xlen(f"{prefix}commands.till") == 0
+
+
 def test_every_defect_has_its_check() -> None:
-    assert {*HEARD, *SEEN, Defect.COPIES_NOTHING} == {*Defect}
+    assert {*HEARD, *SEEN, *HINTS, Defect.COPIES_NOTHING} == {*Defect}
 
 
 async def test_a_participant_that_has_ended_is_not_asked_for_ever(redis_url: str) -> None:

@@ -50,6 +50,9 @@ class Defect(StrEnum):
     GROUP_NOT_MADE_AGAIN = "a lost group ends the process"
     GROUP_AT_END = "a lost group is made again at $"
     FAILED_WITHOUT_ATTEMPT = "`failed` without the attempt"
+    REPLIES_ELSEWHERE = "replies always go to one stream, whatever replyto says"
+    SILENT = "nothing is answered, and nothing acknowledged"
+    READS_NOTHING = "the group is made, and nobody reads"
     COPIES_NOTHING = "attempt and traceparent are not copied"
 
 
@@ -111,6 +114,9 @@ class Till:
                     await self._make_group("$" if self.is_(Defect.GROUP_AT_END) else "0")
 
     async def _round(self, place: str) -> None:
+        if self.is_(Defect.READS_NOTHING):
+            await asyncio.sleep(0.02)
+            return
         answer: Any = await self.redis.xreadgroup("till", "one", {self.stream: place}, count=100, block=20)
         pages = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer or ()]
         entries = [one for page in pages for one in (page[0] if page and isinstance(page[0], list) else page)]
@@ -127,13 +133,16 @@ class Till:
         """Answer and acknowledge; False where it must come again."""
         command = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}
         outcome, data = await self._answer(command)
+        if self.is_(Defect.SILENT):
+            return False
         if data.get("code") == "unreadable" and self.is_(Defect.BLOCKS_ON_POISON):
             return False
         if self.is_(Defect.ACKS_FIRST):
             await self.redis.xack(self.stream, "till", entry_id)
         try:
             if command.get("id") and command.get("replyto"):
-                await self.redis.xadd(command["replyto"], self._reply(command, outcome, data))
+                elsewhere = f"{self.stream}.replies" if self.is_(Defect.REPLIES_ELSEWHERE) else command["replyto"]
+                await self.redis.xadd(elsewhere, self._reply(command, outcome, data))
         except RedisError:
             return True
         if not self.is_(Defect.NEVER_ACKS):
@@ -171,7 +180,8 @@ class Till:
 
     async def _transaction(self, command: Command, data: Mapping[str, Any]) -> Answer:
         key = f"{command['id']}#{command.get('attempt')}" if self.is_(Defect.ATTEMPT_IN_KEY) else command["id"]
-        before = {each: self.inbox.get(each) for each in (key, command.get("undoes", key))}
+        meeting = key if self.is_(Defect.TOMBSTONE_ELSEWHERE) else command.get("undoes", key)
+        before = {each: self.inbox.get(each) for each in (key, meeting)}
         known = None if self.is_(Defect.NO_INBOX) else before[key]
         if known is not None:
             self.count += self.is_(Defect.NEW_REPLY)
@@ -179,7 +189,7 @@ class Till:
         decided = self._undo(command, key) if "undoes" in command else self._do(command, key, data)
         answer, rows, effects = decided
         await asyncio.sleep(0)  # Whoever else is at it gets the chance to write first.
-        apart = self.defect in (Defect.NO_INBOX, Defect.INBOX_APART, Defect.TOMBSTONE_ELSEWHERE)
+        apart = self.defect in (Defect.NO_INBOX, Defect.INBOX_APART)
         if not apart and any(self.inbox.get(each) is not was for each, was in before.items()):
             raise Collision
         self.ledger += effects
