@@ -33,7 +33,7 @@ from chaos.real.striker import WITHIN
 from chaos.real.watcher import Watcher
 
 READY_WITHIN_S = 60.0
-QUIET_WITHIN_S = 10.0  #: what is late has that long to do harm
+QUIET_WITHIN_S = 5.0  #: what is late has that long to do harm
 LOAD_WITHIN_S = 60.0  #: after the last fault, for all clients to be told that their sagas are accepted
 POLL_S = 0.2
 
