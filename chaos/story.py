@@ -8,21 +8,32 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
-from chaos.evidence import Json
+from chaos.evidence import Evidence, Json, Violation
 from chaos.faults import Point
 from chaos.report.content import History
 from chaos.sim.nemesis import Event
-from chaos.sim.run import Result
 
 _WIDTH = 44
 _WORDS = {Point.INSERT.value: "stores", Point.SAVE.value: "saves", Point.COMMIT.value: "commits"}
 
 
+class Ran(Protocol):
+    """A run of either kind, as far as its story is concerned."""
+
+    @property
+    def violations(self) -> Sequence[Violation]: ...
+    @property
+    def trace(self) -> Sequence[Event]: ...
+    @property
+    def evidence(self) -> Evidence: ...
+
+
 MOST_VIOLATIONS = 10  #: that are shown
 
 
-def failure(result: Result) -> str:
+def failure(result: Ran) -> str:
     """What did not hold in a run, and the whole story of the first saga that it is about."""
     documents = {saga["_id"]: saga for saga in result.evidence.sagas}
     saga_id = next((one.saga_id for one in result.violations if one.saga_id), "")
@@ -30,7 +41,7 @@ def failure(result: Result) -> str:
     return "\n".join([*map(str, result.violations[:MOST_VIOLATIONS]), "", told])
 
 
-def history_of(result: Result) -> History | None:
+def history_of(result: Ran) -> History | None:
     """The saga that a report shows: the first that something is wrong with, else the one that most befell."""
     documents = {saga["_id"]: saga for saga in result.evidence.sagas}
     wrong = [one.saga_id for one in result.violations if one.saga_id in documents]

@@ -1,5 +1,6 @@
 """The commands below `saga chaos`: only what they accept. What they do is imported when it is done."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,21 @@ from cli.arguments import AsJson
 
 ORDER = "sagas.order:order"
 
+
+class Mode(StrEnum):
+    """In which world a run happens."""
+
+    SIM = "sim"
+    REAL = "real"
+
+
+InMode = Annotated[
+    Mode, typer.Option("--mode", help="Simulated, in one process on a clock that jumps; or real servers and processes.")
+]
+Participants = Annotated[
+    list[str] | None,
+    typer.Option("--participant", metavar="MODULE:ATTRIBUTE", help="One of your own, for real runs; may be repeated."),
+]
 OneSaga = Annotated[str, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="The saga that is run.")]
 Recordings = Annotated[Path, typer.Option("--records", help="Where a run that fails is recorded.", file_okay=False)]
 Report = Annotated[Path | None, typer.Option(help="A directory for report.html and junit.xml.", file_okay=False)]
@@ -17,32 +33,41 @@ Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes t
 
 def run(
     scenario: Annotated[
-        str | None,
-        typer.Argument(metavar="[SCENARIO]", help="A preset or a YAML file; default: swarms of faults."),
+        str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a YAML file; default: swarms of faults.")
     ] = None,
     saga: OneSaga = ORDER,
+    mode: InMode = Mode.SIM,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many; default: 1, or 1,000.")] = None,
+    participant: Participants = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a saga under faults in a simulated world, and check that nothing was lost or done twice.
+    """Run a saga under faults, and check that nothing was lost, done twice or left half done.
 
-    Participants are stood in for by generated ones with a ledger. Exit code: 0 if every invariant held and every
-    fault has struck. A run that fails is made smaller, shown, and recorded: `saga chaos replay` repeats it.
+    In the simulated world generated participants with a ledger stand in for yours. Exit code: 0 if every invariant
+    held and every fault has struck. A simulated run that fails is made smaller, shown, and recorded: `saga chaos
+    replay` repeats it. A real run starts its own servers and processes, and touches no others.
     """
     from cli.chaos.runs import Outputs, run_scenario  # noqa: PLC0415
 
-    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, Outputs(records, report, as_json), processes))
+    outputs = Outputs(records, report, as_json)
+    if mode is Mode.REAL:
+        from cli.chaos.real import run_real  # noqa: PLC0415
+
+        raise typer.Exit(run_real(saga, scenario, seed, participant or [], outputs))
+    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, outputs, processes))
 
 
 def matrix(
     saga: Annotated[
         list[str] | None, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="A saga; may be repeated.")
     ] = None,
+    mode: InMode = Mode.SIM,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
+    participant: Participants = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
     report: Report = None,
@@ -51,11 +76,16 @@ def matrix(
     """Try every fault at every step of a saga, its action and what undoes it: a table of green and red cells.
 
     The number in a cell says how often the fault has struck; a cell whose fault never struck is not green. Exit code:
-    0 only if all are green.
+    0 only if all are green. With `--mode real` each group of faults is a run of some minutes, half an hour in all.
     """
     from cli.chaos.runs import Outputs, run_matrix  # noqa: PLC0415
 
-    raise typer.Exit(run_matrix(saga or [ORDER], seeds, Outputs(records, report, as_json), processes))
+    outputs = Outputs(records, report, as_json)
+    if mode is Mode.REAL:
+        from cli.chaos.real import matrix_real  # noqa: PLC0415
+
+        raise typer.Exit(max(matrix_real(one, 0, participant or [], outputs) for one in saga or [ORDER]))
+    raise typer.Exit(run_matrix(saga or [ORDER], seeds, outputs, processes))
 
 
 def replay(

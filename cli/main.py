@@ -193,6 +193,7 @@ chaos.command(
         "saga chaos run",
         "saga chaos run flaky-bus --saga trip:trip --seeds 100",
         "saga chaos run scenario.yaml --seed 7 --json",
+        "saga chaos run killer-monkey --mode real --report report",
     ),
 )(chaos_commands.run)
 chaos.command(

@@ -13,8 +13,8 @@ from chaos.scenario import Scenario
 from cli.terminal import show, show_json
 from sagas import Saga
 
-_STYLES = {Verdict.GREEN: "green", Verdict.RED: "bold red", Verdict.GREY: "yellow"}
-_MARKS = {Verdict.GREEN: "✔", Verdict.RED: "✘", Verdict.GREY: "·"}
+STYLES = {Verdict.GREEN: "green", Verdict.RED: "bold red", Verdict.GREY: "yellow"}
+MARKS = {Verdict.GREEN: "✔", Verdict.RED: "✘", Verdict.GREY: "·"}
 
 
 def list_all(as_json: bool) -> None:
@@ -65,7 +65,7 @@ def _cell(tried: Tried | None) -> Text:
     if tried is None:
         return Text("")
     found = verdict(tried)
-    return Text(f"{_MARKS[found]} {tried.fired}", _STYLES[found])
+    return Text(f"{MARKS[found]} {tried.fired}", STYLES[found])
 
 
 def summary_words(summary: Summary, seconds: float) -> str:

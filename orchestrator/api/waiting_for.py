@@ -87,7 +87,7 @@ def _stuck(state: SagaState, saga: Saga) -> str:
 
 
 def _ways_out(saga: Saga, pending: Pending) -> str:
-    before_pivot = pending.kind is Kind.ACTION and saga.index(pending.step) <= saga.pivot
+    before_pivot = pending.kind is not Kind.COMPENSATION and saga.index(pending.step) <= saga.pivot
     return "Retry it, skip it, or abort the saga." if before_pivot else "Retry it, or skip it."
 
 

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.api.view import rfc3339, view
 from orchestrator.api.waiting_for import waiting_for
 from orchestrator.core.decide import begin, decide
-from orchestrator.core.state import CancelRequested, Message, SagaState, Woken
+from orchestrator.core.state import CancelRequested, Message, SagaState, Status, Woken
 from sagas.order import order
 from support.orders import failure, rejection, started, success
 from support.shapes import shape
@@ -152,3 +152,14 @@ def test_a_saga_shows_the_fields_of_the_contract_and_no_other() -> None:
 def test_times_are_utc_whatever_their_zone() -> None:
     east = timezone(timedelta(hours=2))
     assert rfc3339(datetime(2026, 1, 1, 12, 0, 0, 5_000, tzinfo=east)) == "2026-01-01T10:00:00.005Z"
+
+
+def test_where_a_revoke_is_stuck_the_saga_may_still_be_aborted() -> None:
+    saga = shape("n|r")
+    state = begin(saga, "s", saga.start({}), NOW, request="r", traceparent=None).state
+    revoking = decide(saga, state, CancelRequested(), NOW).state
+
+    said = waiting_for(replace(revoking, status=Status.STUCK), saga)
+
+    assert said is not None
+    assert said.endswith("Retry it, skip it, or abort the saga.")

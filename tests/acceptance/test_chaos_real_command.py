@@ -1,0 +1,30 @@
+"""`saga chaos run --mode real`, as people type it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from support.commandline import CommandLine
+
+
+@pytest.mark.skipif(not os.environ.get("SAGA_SOAK"), reason="a minute and a half: with SAGA_SOAK=1")
+@pytest.mark.timeout(240)
+def test_a_poisoned_bus_on_real_servers_loses_nothing_and_is_reported(server_directory: Path) -> None:
+    line = CommandLine(server_directory)
+
+    run = line.run("chaos", "run", "poison", "--mode", "real", "--json", "--report", "report", within_s=220)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(run.stdout)["poison"]
+    assert (told["held"], told["violations"]) == (True, [])
+    assert all(fault["fired"] >= 2 for fault in told["faults"])
+    assert 'class="curve"' in (server_directory / "report" / "report.html").read_text()
+
+
+def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -> None:
+    run = CommandLine(server_directory).run("chaos", "run", "--mode", "real")
+
+    assert run.returncode == 2
+    assert "A real run needs one of: happy-baseline, killer-monkey" in run.stderr
