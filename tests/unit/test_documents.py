@@ -9,7 +9,7 @@ from participants.settings import ParticipantSettings
 from support.documents import Block, Document, documents, is_shown, lines_shown
 from support.source import ROOT
 
-CLIENTS_VARIABLES = {"SAGA_URL", "SAGA_API_KEY"}
+CLIENTS_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_SOAK"}
 
 every_document = pytest.mark.parametrize("document", documents(), ids=lambda each: each.name)
 
