@@ -38,6 +38,7 @@ class ChangeReader:
         self._tell = tell
         self._after: Position | None = None  #: None: what comes from now on
         self.position: Position | None = None  #: everything up to here has been told; None: nothing was read yet
+        self._lost = False  #: what was before `_after` may not have been told, and nobody knows of that yet
         self._failures = 0
         self.away: Exception | None = None  #: why nothing can be read right now
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()  #: it reads, or knows why not
@@ -45,32 +46,30 @@ class ChangeReader:
 
     async def run(self) -> None:
         """Read until nobody wants it any more."""
-        lost = False
         try:
             while self._wanted():
                 try:
-                    await self._read(lost)
+                    await self._read()
                 except PositionLost as error:
                     log.warning("changes-lost", reason=str(error))
-                    lost, self._after = True, None
+                    self._lost, self._after = True, None
                     await self._pause(error)
                 except Unavailable as error:
                     await self._pause(error)
                 except Exception as error:
                     log.exception("changes-unreadable")
                     await self._pause(error)
-                else:
-                    lost = False
         finally:
             self.ended = True
             self._has_begun()
 
-    async def _read(self, lost: bool) -> None:
+    async def _read(self) -> None:
         async with self._feed.read(self._after) as changes:
             self.away = None
             self._at(changes.position)
             self._has_begun()
-            if lost:
+            if self._lost:
+                self._lost = False
                 self._tell(News(changes.position, lost=True))
             while self._wanted():
                 await self._page(changes)

@@ -81,6 +81,21 @@ async def test_what_the_reader_has_lost_the_saga_itself_knows(heard: Heard) -> N
     assert not heard.hearing.told("reset")
 
 
+async def test_what_was_lost_once_is_told_once_whatever_goes_away_later(heard: Heard) -> None:
+    every = heard.hearing
+    await heard.api.start(id="a")
+    async with heard.listening(ALL):
+        await heard.api.start(id="b")
+        heard.api.store.changes.forget()
+        await eventually(lambda: every.told("reset"))
+        heard.api.store.away = True
+        await eventually(lambda: heard.api.store.changes.open == 0)
+        heard.api.store.away = False
+        await heard.api.start(id="c")
+        await eventually(lambda: every.transitions[-1:] == [("c", 1)])
+        assert len(every.told("reset")) == 1
+
+
 @pytest.mark.parametrize("path", [ONE, ALL])
 async def test_a_stream_can_be_given_an_end(heard: Heard, path: str) -> None:
     await heard.api.start(id="a")
