@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from cli.data_directory import service_url
 from cli.failure import Failure
-from cli.service import KEY_VARIABLE
+from cli.service import given_key
 from client import Retries, SagaError, SyncSagaClient
 
 _WITHIN_S = 1.0
@@ -46,7 +46,7 @@ def letter_ids(incomplete: str) -> list[tuple[str, str]]:
 def _offered(ask: Callable[[SyncSagaClient], Offer]) -> list[tuple[str, str]]:
     with suppress(SagaError, Failure, ValueError):
         url = service_url(os.environ.get("SAGA_URL"))
-        key, once = os.environ.get(KEY_VARIABLE), Retries(attempts=1)
+        key, once = given_key(), Retries(attempts=1)
         with SyncSagaClient(url, key=key, timeout_s=_WITHIN_S, retries=once) as client:
             return list(dict(ask(client)).items())
     return []

@@ -20,6 +20,7 @@ from client import (
     Unavailable,
     UnexpectedAnswer,
 )
+from client.addressing import authorization
 
 C = TypeVar("C", SagaClient, SyncSagaClient)
 
@@ -51,6 +52,16 @@ _BY_STATUS = {
 }
 
 
+def given_key() -> str | None:
+    """The caller's key; raises `Failure` for what can't be one."""
+    key = os.environ.get(KEY_VARIABLE)
+    try:
+        authorization(key)
+    except ValueError as error:
+        raise Failure(f"{KEY_VARIABLE}: {error}.", Exit.USAGE) from None
+    return key
+
+
 def connected(url: str | None) -> SyncSagaClient:
     """A client of the service at `url`, or of the one that runs here; raises `Failure`."""
     return _made(SyncSagaClient, url)
@@ -63,7 +74,7 @@ def connected_async(url: str | None) -> SagaClient:
 
 def _made(kind: type[C], url: str | None) -> C:
     try:
-        return kind(service_url(url), key=os.environ.get(KEY_VARIABLE), retries=_RETRIES)
+        return kind(service_url(url), key=given_key(), retries=_RETRIES)
     except ValueError as error:
         raise Failure(str(error), Exit.USAGE) from error
 

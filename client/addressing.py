@@ -7,6 +7,7 @@ from client.errors import InvalidRequest, NotFound, Problem
 from client.models import Json, SagaInstance
 from sagas import Saga
 
+_API_KEY = re.compile(r"[\x21-\x7e]+")
 _ID = re.compile(r"(?!events\Z)[A-Za-z0-9_-]{1,64}")
 
 
@@ -26,6 +27,15 @@ def saga_path(saga_id: str) -> str:
         said = f"No saga has the id {saga_id[:80]!r}."
         raise NotFound(Problem(404, "/problems/saga-not-found", detail=said), said)
     return f"/v1/sagas/{saga_id}"
+
+
+def authorization(key: str | None) -> dict[str, str]:
+    """The header for an API key; `ValueError`, which does not hold the key, for what can't be one."""
+    if not key:
+        return {}
+    if not _API_KEY.fullmatch(key):  # Else the HTTP library refuses it, in an error that quotes it.
+        raise ValueError("the API key has a space, a line's end or another character that no key has")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def key_header(key: str | None) -> dict[str, str]:

@@ -27,7 +27,7 @@ _TEXT_LENGTH = 200  #: how much is shown of an answer that is no problem
 
 
 class SagaError(Exception):
-    """Anything that can go wrong service."""
+    """Anything that can go wrong with a service."""
 
 
 @dataclass(frozen=True, slots=True)

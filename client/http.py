@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from client.addressing import authorization
 from client.surroundings import Surroundings
 from client.wire import Answer, Lost, Request, Retries
 
@@ -144,7 +145,7 @@ def options(url: str, key: str | None) -> dict[str, Any]:
     """What an httpx client of this service is made with, and nothing of it from the environment; or `ValueError`."""
     if not re.match(r"https?://[^/]", url):
         raise ValueError(f"{url!r} is not a service's URL: write it like http://127.0.0.1:8700")
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Accept": "application/json", **authorization(key)}
     try:
         return {"base_url": httpx.URL(url), "headers": headers, "trust_env": False}
     except httpx.InvalidURL as error:

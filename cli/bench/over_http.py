@@ -14,6 +14,7 @@ import httpx
 
 from cli.bench.plan import Order
 from cli.failure import Exit, Failure
+from client.addressing import authorization
 
 _WAIT_S = 20  #: how long one request waits for an end; below what the service allows
 _GIVE_UP_S = 60.0  #: without an answer, or an end, for so long
@@ -25,7 +26,7 @@ _ENDED = ("completed", "compensated", "stuck")
 async def connections(url: str, key: str | None, count: int) -> AsyncIterator[list[httpx.AsyncClient]]:
     """Clients of the service, with one connection each: in one client's pool hundreds would look at each other."""
     context = ssl.create_default_context()  # One for all: making it takes longer than a request.
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = authorization(key)
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(

@@ -1,7 +1,6 @@
 """A whole run: ground, products and customers, warm-up, load, ends, totals."""
 
 import asyncio
-import os
 import signal
 import sys
 import time
@@ -27,7 +26,7 @@ from cli.bench.report import Result, as_json, as_text
 from cli.databases import participant_settings
 from cli.expected import explaining
 from cli.failure import Exit, Failure
-from cli.service import KEY_VARIABLE
+from cli.service import given_key
 from cli.terminal import note, show_json
 from cli.tool_commands import Via
 from orchestrator.settings import Settings
@@ -109,7 +108,7 @@ async def _target(via: Via, ground: Ground, in_flight: int) -> AsyncIterator[Tar
         async with in_this_process(settings, participant_settings(**given), group) as target:
             yield target
         return
-    key = os.environ.get(KEY_VARIABLE)
+    key = given_key()
     lanes = lane_count(in_flight, group if via is Via.BATCH else OneByOne.group)
     async with connections(ground.url, key, lanes) as idle:
         yield InBatches(idle, group) if via is Via.BATCH else OneByOne(idle)

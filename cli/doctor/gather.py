@@ -18,6 +18,7 @@ from adapters.streams.names import Streams
 from adapters.urls import masked
 from cli.doctor.environment import ServiceFacts
 from cli.doctor.here import NO_DATABASE, Here
+from client.addressing import authorization
 from orchestrator import audit, dead_letters, store
 from orchestrator.health import SagaFacts, look_at_sagas
 from orchestrator.health import nothing_known as sagas_unknown
@@ -114,8 +115,7 @@ async def _service(url: str | None, key: str | None, within_s: float) -> Service
     if url is None:
         nobody = Unknown("no service is known here")
         return ServiceFacts(None, nobody, nobody)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(timeout=within_s, trust_env=False, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=within_s, trust_env=False, headers=authorization(key)) as client:
         ready, read = await asyncio.gather(
             attempt(_ready(client, url), within_s), attempt(_read(client, url), within_s)
         )

@@ -1,7 +1,6 @@
 """The whole diagnosis: look here, ask there, judge, show."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 
 from adapters.clock import Clock, SystemClock
@@ -18,7 +17,7 @@ from cli.doctor.report import as_json, as_text, has_failed
 from cli.doctor.sagas import judge_sagas, judge_skew
 from cli.failure import Exit
 from cli.lookup import find_participant
-from cli.service import KEY_VARIABLE
+from cli.service import given_key
 from cli.terminal import show, show_json
 from participants.app import SHIPPED
 
@@ -29,9 +28,9 @@ def run_doctor(url: str | None, own: Sequence[str], within_s: float, in_json: bo
     names = dict.fromkeys((*SHIPPED, *own))
     data = nearest()
     here = look_here(data, within_s)
-    where = url or _told(data)
+    where = url.rstrip("/") if url else _told(data)
     participants = [find_participant(name) for name in names]
-    there = asyncio.run(look_there(here, where, os.environ.get(KEY_VARIABLE), participants, SystemClock(), within_s))
+    there = asyncio.run(look_there(here, where, given_key(), participants, SystemClock(), within_s))
     checks = diagnosis(here, there, SystemClock())
     if in_json:
         show_json(as_json(here.mongo_url, here.redis_url, where, checks))

@@ -31,6 +31,15 @@ def test_without_a_key_the_error_says_where_to_put_one(service: ScriptedService)
     assert "Authorization" not in service.requests[0]["headers"]
 
 
+@pytest.mark.parametrize("command", [("ls",), ("watch",), ("doctor",)])
+def test_a_key_that_can_be_none_is_refused_and_never_shown(service: ScriptedService, command: tuple[str, ...]) -> None:
+    result = saga(*command, service=service, SAGA_API_KEY="secret\n")
+    assert result.exit_code == 2
+    assert "SAGA_API_KEY" in result.stderr
+    assert "secret" not in result.output
+    assert service.requests == []
+
+
 def test_a_new_key_is_shown_once_with_its_entry() -> None:
     result = saga("key", "new", "web", "--scopes", "start,read")
 

@@ -108,6 +108,14 @@ async def test_a_key_that_no_header_can_hold_is_refused(client: Either, network:
     assert network.requests == []
 
 
+@pytest.mark.parametrize("key", ["secret\n", "se cret", "sécret", "secret\x00"])
+def test_what_no_api_key_can_be_is_refused_at_once_and_not_repeated(key: str) -> None:
+    for kind in (SagaClient, SyncSagaClient):
+        with pytest.raises(ValueError, match="API key") as refused:
+            kind("http://saga", key=key)
+        assert "cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["", "saga:8700", "ftp://saga", "http://", "http://saga:port", "http://[::1"])
 def test_what_is_no_url_of_a_service_is_refused_at_once(url: str) -> None:
     for kind in (SagaClient, SyncSagaClient):
