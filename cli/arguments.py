@@ -12,6 +12,8 @@ import client
 from cli.failure import Exit, Failure
 from sagas.durations import seconds
 
+_LONGEST_S = 100 * 365.25 * 86_400
+
 STATUSES = [*map(str, client.Status)]
 
 
@@ -55,6 +57,8 @@ def duration_s(text: str, option: str) -> float:
         found = seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
     except ValueError as error:
         raise Failure(f"{option}: {error}", Exit.USAGE) from error
+    if found > _LONGEST_S:
+        raise Failure(f"{option}: {text} is longer than a hundred years.", Exit.USAGE)
     return found
 
 

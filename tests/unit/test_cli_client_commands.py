@@ -108,6 +108,8 @@ def test_the_input_may_come_from_a_file_or_from_standard_input(service: Scripted
         ("ls", "--status", "done"),
         ("ls", "--since", "yesterday"),
         ("ls", "--since", "2030-01-01T12:00"),
+        ("ls", "--since", "99999999999d"),
+        ("key", "new", "web", "--scopes", "read", "--expires", "999999999d"),
         ("ls", "--limit", "0"),
         ("seed", "--product", "hats"),
         ("seed", "--customer", "bob"),
