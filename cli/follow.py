@@ -11,11 +11,10 @@ from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from datetime import UTC, datetime
 
 from rich.live import Live
-from rich.tree import Tree
 
 from cli.render import marked, saga_tree
 from cli.service import connected_async
-from cli.terminal import note, show, show_json, stdout_console
+from cli.terminal import Harmless, note, show, show_json, stdout_console
 from client import SagaClient, SagaError, SagaInstance, Unavailable
 
 _POLL_S = 0.2
@@ -55,8 +54,8 @@ class _View:
         """It, in place, until the body ends."""
         return Live(self, console=stdout_console(), refresh_per_second=_FRAMES_PER_S)
 
-    def __rich__(self) -> Tree:
-        return saga_tree(self.saga, None if self.saga.settled else datetime.now(UTC))
+    def __rich__(self) -> Harmless:
+        return Harmless(saga_tree(self.saga, None if self.saga.settled else datetime.now(UTC)))
 
 
 def _line(saga: SagaInstance, as_json: bool) -> None:

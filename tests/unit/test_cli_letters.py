@@ -106,3 +106,18 @@ def test_an_unknown_one_is_exit_code_5(service: ScriptedService) -> None:
 
     assert result.exit_code == 5
     assert "saga dead-letters ls" in result.stderr
+
+
+def test_what_was_in_a_message_does_not_drive_the_terminal() -> None:
+    hostile = letter("e", reason="no input: \x1b]0;owned\x07", saga_id="\x9b2J") | {"fields": {"x\x1b[2J": "a\rb"}}
+    with scripted_service() as service:
+        service.on("GET /v1/dead-letters", {"items": [hostile], "next": None})
+        service.on(f"GET /v1/dead-letters/{hostile['id']}", hostile)
+        listed = saga("dead-letters", "ls", service=service).stdout
+        shown = saga("dead-letters", "show", hostile["id"], service=service).stdout
+        told = saga("dead-letters", "show", hostile["id"], "--json", service=service).stdout
+
+    for text in (listed, shown, told):
+        assert text.replace("\n", "").isprintable()
+    assert "\\u001b]0;owned" in listed
+    assert json.loads(told) == hostile
