@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from adapters.facts import Fact, Unknown
+from adapters.process import PLANNED_FAULTS, PlannedFaults, refuse_planned_faults
 from cli.data_directory import DataDirectory
 from cli.databases import participant_settings, running_databases
 from cli.failure import Failure
@@ -20,8 +21,8 @@ from orchestrator.settings import InvalidSettings, Settings
 from participants.settings import ParticipantSettings
 from sagas import Definitions
 
-#: Variables that no settings class has: of the command line's clients, and of the servers' launcher.
-OTHER_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_MONGOD", "SAGA_REDIS_SERVER"}
+#: Variables that no settings class has: of the command line's clients, the servers' launcher, and failure runs.
+OTHER_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_MONGOD", "SAGA_REDIS_SERVER", PLANNED_FAULTS}
 FOR_TESTS = ("SAGA_TEST_", "SAGA_SOAK")
 
 NO_DATABASE = "no database is known here"
@@ -68,7 +69,7 @@ def look_here(data: DataDirectory, within_s: float) -> Here:
     return Here(
         settings=settings,
         participants=participants,
-        problems=list(dict.fromkeys([*problems, *more])),
+        problems=list(dict.fromkeys([*problems, *more, *_planned_faults()])),
         strange=_strange(environ),
         mongo_url=mongo_url,
         redis_url=redis_url,
@@ -99,6 +100,14 @@ def _participant_settings() -> tuple[ParticipantSettings, list[str]]:
         return participant_settings(), []
     except Failure as failure:
         return ParticipantSettings.model_construct(), str(failure).splitlines()
+
+
+def _planned_faults() -> list[str]:
+    try:
+        refuse_planned_faults()
+    except PlannedFaults as error:
+        return [str(error)]
+    return []
 
 
 def _strange(environ: Mapping[str, str]) -> list[str]:

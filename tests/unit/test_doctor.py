@@ -11,9 +11,10 @@ from rich.console import Console
 
 from adapters.facts import Fact, Unknown
 from adapters.streams.health import Readers
+from cli.data_directory import DataDirectory
 from cli.doctor.check import Check, Status, ok, unknown, warning
 from cli.doctor.environment import ServiceFacts
-from cli.doctor.here import FOR_TESTS, OTHER_VARIABLES
+from cli.doctor.here import FOR_TESTS, OTHER_VARIABLES, look_here
 from cli.doctor.report import as_json, as_text, has_failed
 from cli.doctor.sagas import judge_skew
 from orchestrator.core.state import Status as SagaStatus
@@ -247,6 +248,15 @@ def test_every_variable_that_the_product_reads_is_one_that_the_doctor_knows() ->
 
     assert len(read) > 3
     assert {name for name in read - known - OTHER_VARIABLES if not name.startswith(FOR_TESTS)} == set()
+
+
+def test_planned_faults_with_which_no_service_starts_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SAGA_CHAOS_PLAN", "{}")
+    here = look_here(DataDirectory(tmp_path), 5)
+    assert any("Unset SAGA_CHAOS_PLAN" in problem for problem in here.problems)
+    assert here.strange == []
 
 
 def test_every_check_is_in_the_documentation() -> None:
