@@ -250,9 +250,7 @@ def test_every_variable_that_the_product_reads_is_one_that_the_doctor_knows() ->
     assert {name for name in read - known - OTHER_VARIABLES if not name.startswith(FOR_TESTS)} == set()
 
 
-def test_planned_faults_with_which_no_service_starts_are_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_planned_faults_with_which_no_service_starts_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAGA_CHAOS_PLAN", "{}")
     here = look_here(DataDirectory(tmp_path), 5)
     assert any("Unset SAGA_CHAOS_PLAN" in problem for problem in here.problems)
