@@ -31,7 +31,7 @@ Carry = Callable[[Fault], Awaitable[str | None]]
 
 @dataclass
 class Nemesis:
-    """Carries out faults, one after the other or several at once; two never meet at the same server."""
+    """Carries out faults, one after the other or several at once; two never meet at the same server or wire."""
 
     processes: Processes
     servers: RealServers
@@ -42,12 +42,13 @@ class Nemesis:
 
     def __post_init__(self) -> None:
         self._streams = Streams()
-        self._turns = {Point.REDIS: asyncio.Lock(), Point.MONGODB: asyncio.Lock()}
+        self._turns = {point: asyncio.Lock() for point in (Point.REDIS, Point.MONGODB, *self.wires)}
 
     async def strike(self, fault: Fault, told: Callable[[str], None]) -> None:
         """Carry it out, to its end. `told` is called with whom it struck, once it has."""
         if fault.point in self.wires:
-            await self._at_wire(fault, told)
+            async with self._turns[fault.point]:
+                await self._at_wire(fault, told)
         elif fault.point in (Point.ORCHESTRATOR, Point.PARTICIPANT, Point.SERVICES):
             await self._at_process(fault, told)
         elif fault.point in (Point.REDIS, Point.COMMAND, Point.REPLY):
