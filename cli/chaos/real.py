@@ -1,6 +1,7 @@
 """`saga chaos run` and `matrix` with `--mode real`: real servers and processes, a few minutes each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from rich.table import Table
@@ -9,10 +10,12 @@ from rich.text import Text
 from adapters.servers import ServerFailed, ServerMissing
 from chaos.faults import Fault
 from chaos.matrix import Verdict
+from chaos.real.launch import NotFound
 from chaos.real.matrix import groups, verdicts
 from chaos.real.presets import PRESETS
 from chaos.real.run import Result, run
 from chaos.real.setup import Impossible, Setup
+from chaos.real.world import NotReady
 from chaos.report.content import Curves, Report, Verdicts
 from chaos.report.write import write
 from chaos.story import history_of
@@ -24,23 +27,36 @@ from cli.terminal import note, show, show_json
 _SILENT = "Never struck, so nothing was shown about"
 
 
+@contextmanager
+def _explaining() -> Iterator[None]:
+    """What is wrong with what was asked for, or with this machine, becomes `Failure`."""
+    try:
+        yield
+    except (Impossible, NotFound) as error:
+        raise Failure(str(error), Exit.USAGE) from error
+    except (NotReady, ServerMissing, ServerFailed) as error:
+        raise Failure(str(error)) from error
+
+
+@_explaining()
 def run_real(saga: str, scenario: str | None, seed: int, participants: Sequence[str], outputs: Outputs) -> Exit:
     """One run of a preset, or of a group of the matrix. Raises `Failure` where it can't be run."""
     known = _known(Setup(saga=saga, participants=participants))
     if scenario not in known:
         raise Failure(f"A real run needs one of: {', '.join(known)}.", Exit.USAGE)
-    result = _run(known[scenario], seed)
+    result = run(known[scenario], seed, note)
     command = f"saga chaos run {scenario} --mode real --saga {saga} --seed {seed}"
     _told(command, {scenario: result}, outputs)
     return Exit.OK if result.held and not result.silent else Exit.OTHER
 
 
+@_explaining()
 def matrix_real(saga: str, seed: int, participants: Sequence[str], outputs: Outputs) -> Exit:
     """Every group of faults, one run after the other. Raises `Failure` where it can't be run."""
     results = {}
     for name, setup in groups(Setup(saga=saga, participants=participants)).items():
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
-        results[name] = _run(setup, seed)
+        results[name] = run(setup, seed, note)
     _told(f"saga chaos matrix --mode real --saga {saga}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green else Exit.OTHER
@@ -51,13 +67,6 @@ def _known(usual: Setup) -> dict[str, Setup]:
         name: replace(preset, saga=usual.saga, participants=usual.participants) for name, preset in PRESETS.items()
     }
     return presets | {name.replace(" ", "-"): setup for name, setup in groups(usual).items()}
-
-
-def _run(setup: Setup, seed: int) -> Result:
-    try:
-        return run(setup, seed, note)
-    except (Impossible, ServerMissing, ServerFailed) as error:
-        raise Failure(str(error), Exit.USAGE if isinstance(error, Impossible) else Exit.OTHER) from error
 
 
 def _told(command: str, results: Mapping[str, Result], outputs: Outputs) -> None:

@@ -28,3 +28,18 @@ def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -
 
     assert run.returncode == 2
     assert "A real run needs one of: happy-baseline, killer-monkey" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--saga", "nowhere:nothing"], "No module named 'nowhere'"),
+        (["--participant", "sagas.order:order"], "is not a Participant"),
+    ],
+)
+def test_what_is_not_there_is_a_usage_error(server_directory: Path, arguments: list[str], why: str) -> None:
+    run = CommandLine(server_directory).run("chaos", "run", "poison", "--mode", "real", *arguments)
+
+    assert run.returncode == 2
+    assert why in run.stderr
+    assert "Traceback" not in run.stderr
