@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Generator
 
+import h11
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,7 +22,7 @@ class HttpServer:
     """One application on one socket."""
 
     def __init__(self, app: ASGIApp, host: str, port: int, receive_timeout_s: float = 10.0) -> None:
-        """Take the port; raises `OSError` if it is taken. A client gets that long for its first request's head."""
+        """Take the port; raises `OSError` if it is taken. A client gets that long for each request's head."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         # Connections inherit it. Without it an answer in two parts waits 40 ms for the client's acknowledgement.
@@ -94,22 +95,34 @@ async def serve_until(
 
 
 class _Protocol(H11Protocol):
-    """Closes a connection that says nothing, or never comes to the end of its first request's head."""
+    """Closes a connection that says nothing, or never comes to the end of a request's head."""
 
     receive_timeout_s: float
-    _timer: asyncio.TimerHandle
+    _timer: asyncio.TimerHandle | None = None  #: runs while a head is awaited
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base says it
         super().connection_made(transport)
-        self._timer = self.loop.call_later(self.receive_timeout_s, self._close_if_silent)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        rest, _ = self.conn.trailing_data
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif rest and self._timer is None:  # The keep-alive time ends with a head's first byte.
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._stop_waiting()
         super().connection_lost(exc)
 
-    def _close_if_silent(self) -> None:
-        if self.cycle is None:  # No request has begun, though its type says that one always has.
-            self.transport.close()  # type: ignore[unreachable]
+    def _await_head(self) -> None:
+        self._timer = self.loop.call_later(self.receive_timeout_s, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Server(uvicorn.Server):
