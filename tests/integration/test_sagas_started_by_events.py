@@ -235,6 +235,18 @@ async def test_streams_of_others_keep_what_they_have_and_the_place_is_remembered
         assert (van["name"], van["pending"]) == ("van-1", 5)
 
 
+async def test_a_group_that_is_set_back_reads_what_was_there_before_its_time(shop: Shop) -> None:
+    await shop.publish([order_created(number) for number in range(3)])
+    async with following(shop):
+        await shop.publish([order_created(number) for number in range(3, 6)])
+        await eventually(lambda: all_started(shop, range(3, 6)))
+        assert (await shop.sagas()).keys() == ids(range(3, 6))
+        await shop.redis.xgroup_setid(STREAM, shop.group, "0")
+        await eventually(lambda: all_started(shop, range(6)))
+        await eventually(shop.settled)
+    assert not await shop.letters()
+
+
 async def test_a_letter_whose_name_is_taken_holds_up_nothing(shop: Shop) -> None:
     await shop.redis.set(f"{STREAM}.dead", "somebody else's")
     async with following(shop):
