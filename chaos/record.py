@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.sim.run import Result, run
-from sagas import Saga
+from sagas import InvalidDefinition, Saga
+from sagas.imports import imported
 
 
 class NoSuchSaga(ValueError):
@@ -21,11 +21,9 @@ def find_saga(name: str) -> Saga:
     if not colon:
         raise NoSuchSaga(f"{name!r} names no saga; write module:attribute, as sagas.order:order")
     try:
-        found = getattr(import_module(module_name), attribute, None)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise NoSuchSaga(f"there is no module {module_name!r} here or on PYTHONPATH") from error
+        found = getattr(imported(module_name), attribute, None)
+    except InvalidDefinition as error:
+        raise NoSuchSaga(str(error)) from error
     if not isinstance(found, Saga):
         raise NoSuchSaga(f"{attribute!r} in module {module_name!r} is not a Saga")
     return found

@@ -1,11 +1,12 @@
 """Participants and sagas by name: the shipped ones, and users' own as `module:attribute`."""
 
-import importlib
+from types import ModuleType
 
 from cli.failure import Exit, Failure
 from participants.app import SHIPPED
 from participants.participant import Participant
-from sagas import Saga
+from sagas import InvalidDefinition, Saga
+from sagas.imports import imported
 
 
 def find_participant(name: str) -> Participant:
@@ -16,9 +17,11 @@ def find_participant(name: str) -> Participant:
     if not colon:
         known = ", ".join(SHIPPED)
         raise Failure(f"There is no participant {name!r}. Take {known}, or your own as module:attribute.", Exit.USAGE)
-    found = getattr(_module(module_name), attribute, None)
+    module = _module(module_name)
+    found = getattr(module, attribute, None)
     if not isinstance(found, Participant):
-        raise Failure(f"{attribute!r} in module {module_name!r} is not a Participant.", Exit.USAGE)
+        instead = _instead(module, attribute, Participant)
+        raise Failure(f"{attribute!r} in module {module_name!r} is not a Participant.{instead}", Exit.USAGE)
     return found
 
 
@@ -33,10 +36,14 @@ def find_saga(name: str) -> Saga:
     return found
 
 
-def _module(name: str) -> object:
+def _module(name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # The module is there; something that it imports is not.
-        raise Failure(f"There is no module {name!r} here or on PYTHONPATH.", Exit.USAGE) from error
+        return imported(name)
+    except InvalidDefinition as error:
+        raise Failure(str(error), Exit.USAGE) from error
+
+
+def _instead(module: ModuleType, attribute: str, kind: type) -> str:
+    """What of that kind the module has under another name."""
+    there = [name for name, value in vars(module).items() if isinstance(value, kind)]
+    return f" Did you mean {there[0]!r}?" if len(there) == 1 and there[0] != attribute else ""

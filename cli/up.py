@@ -26,6 +26,7 @@ from client import SagaClient
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
 from participants.participant import Participant
+from sagas import Definitions
 
 _Participants = Mapping[str, Participant]  #: by what they were called on the command line
 
@@ -40,8 +41,10 @@ def run_everything(
     data: DataDirectory, port: int | None, processes: bool, sagas: Sequence[str], own: Sequence[str]
 ) -> None:
     """Everything, until told to stop; `sagas` are modules of the user's, `own` participants."""
-    # First: a mistyped name shows before anything has been started.
+    # First: a mistyped name, or a module that can't be imported, shows before anything has been started.
     participants = {name: find_participant(name) for name in (*SHIPPED, *own)}
+    if sagas:
+        Definitions.load(",".join(sagas))
     with data.locked("service"), databases(data) as where:
         settings = where.settings(**({} if port is None else {"http_port": port})).with_definitions(sagas)
         settings = settings.model_copy(update={"http_port": _free(settings, data)})

@@ -1,14 +1,13 @@
 """The registry of definitions that a service knows: every saga, in every version that may still be in flight."""
 
-import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import ModuleType
 
 from sagas.checks import endpoints
 from sagas.contracts import AnyEndpoint
 from sagas.definition import Saga
 from sagas.errors import InvalidDefinition
+from sagas.imports import imported
 from sagas.schemas import same_messages
 
 
@@ -76,23 +75,10 @@ class Definitions:
 
 
 def _sagas_in(name: str) -> list[Saga]:
-    found = [value for value in vars(_imported(name)).values() if isinstance(value, Saga)]
+    found = [value for value in vars(imported(name)).values() if isinstance(value, Saga)]
     if not found:
         raise InvalidDefinition(f"the module {name!r} has no saga: write one at its top level, `order = Saga(...)`")
     return found
-
-
-def _imported(name: str) -> ModuleType:
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise InvalidDefinition(f"{name!r} is not a module's name; write it like 'package.module'")
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # The module is there; something that it imports is not.
-        raise InvalidDefinition(
-            f"there is no module {name!r}; is its package installed, or its folder on PYTHONPATH?"
-        ) from error
 
 
 def _message_problems(sagas: Iterable[Saga]) -> Iterator[str]:
