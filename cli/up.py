@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import orchestrator.app
@@ -12,6 +12,7 @@ from adapters.logs import configure
 from adapters.process import run
 from adapters.servers.process import free_port
 from adapters.tracing.configuration import tracing
+from cli.banner import banner, unanswered
 from cli.data_directory import DataDirectory
 from cli.databases import Databases, databases
 from cli.expected import explaining
@@ -29,6 +30,7 @@ from participants.participant import Participant
 from sagas import Definitions
 
 _Participants = Mapping[str, Participant]  #: by what they were called on the command line
+_Greet = Callable[[str], None]  #: says that everything runs, and the service at this URL
 
 _POLL_S = 0.1
 _ANSWERS_WITHIN_S = 5.0
@@ -43,31 +45,37 @@ def run_everything(
     """Everything, until told to stop; `sagas` are modules of the user's, `own` participants."""
     # First: a mistyped name, or a module that can't be imported, shows before anything has been started.
     participants = {name: find_participant(name) for name in (*SHIPPED, *own)}
-    if sagas:
-        Definitions.load(",".join(sagas))
+    own_sagas = list(Definitions.load(",".join(sagas))) if sagas else []
     with data.locked("service"), databases(data) as where:
         settings = where.settings(**({} if port is None else {"http_port": port})).with_definitions(sagas)
         settings = settings.model_copy(update={"http_port": _free(settings, data)})
         configure(settings.log_level, settings.log_format)
+        remarks = list(unanswered(Definitions.load(settings.definitions), participants.values()))
+
+        def greet(url: str) -> None:
+            print(banner(url, where, own_sagas, remarks), flush=True)
+
         everything = _as_processes if processes else _in_one_process
         with suppress(KeyboardInterrupt):  # Before `Stopping` listens, Ctrl-C still comes as this.
-            run(everything(data, where, settings, participants))
+            run(everything(data, where, settings, participants, greet))
     note("Ended.")
 
 
 async def _in_one_process(
-    data: DataDirectory, where: Databases, settings: Settings, participants: _Participants
+    data: DataDirectory, where: Databases, settings: Settings, participants: _Participants, greet: _Greet
 ) -> None:
     stopping = Stopping()
     await seed_what_is_missing(where.participant_settings)
     with tracing(orchestrator.app.SERVICE) as tracer:
         async with services(settings, where, list(participants.values()), tracer) as url:
             with data.announced(url, where.own):
-                print(banner(url, where), flush=True)
+                greet(url)
                 await stopping.wait()
 
 
-async def _as_processes(data: DataDirectory, where: Databases, settings: Settings, participants: _Participants) -> None:
+async def _as_processes(
+    data: DataDirectory, where: Databases, settings: Settings, participants: _Participants, greet: _Greet
+) -> None:
     children = {"orchestrator": ["serve", "--port", str(settings.http_port)]}
     children |= {participant.name: ["participant", name] for name, participant in participants.items()}
     url = f"http://{_host(settings)}:{settings.http_port}"
@@ -77,37 +85,23 @@ async def _as_processes(data: DataDirectory, where: Databases, settings: Setting
     environment.pop("SAGA_METRICS_PORT", None)  # Each of them would want the same one.
     supervisor = Supervisor(data, environment, children)
     with data.announced(url, where.own):
-        ready = asyncio.create_task(_announce_when_ready(url, where, supervisor))
+        ready = asyncio.create_task(_announce_when_ready(url, greet, supervisor))
         try:
             await supervisor.run(stopping)
         finally:
             ready.cancel()
 
 
-async def _announce_when_ready(url: str, where: Databases, supervisor: Supervisor) -> None:
+async def _announce_when_ready(url: str, greet: _Greet, supervisor: Supervisor) -> None:
     end = time.monotonic() + _COMES_UP_WITHIN_S
     async with SagaClient(url, timeout_s=_ANSWERS_WITHIN_S) as client:
         while not (ready := (await client.readiness()).ready) and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_S)
     supervisor.came_up()
     if ready:
-        print(banner(url, where), flush=True)
+        greet(url)
     else:
         note(f"The orchestrator is still not ready; {url}/readyz says why.")
-
-
-def banner(url: str, where: Databases) -> str:
-    """What runs where, and what to try."""
-    return f"""
-  saga      {url}      API: {url}/openapi.json
-  MongoDB   {where.mongo_shown}
-  Redis     {where.redis_shown}
-
-Try
-  curl -s {url}/v1/sagas -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\
-    -d '{{"saga": "order", "data": {{"customer_id": "alice", "items": [{{"product_id": "boots", "quantity": 1}}]}}}}'
-and see it with `saga ls`, `saga show ID`. Ctrl-C ends everything; the data stays.
-"""
 
 
 def _free(settings: Settings, data: DataDirectory) -> int:

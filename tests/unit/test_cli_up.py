@@ -1,9 +1,16 @@
 """`saga up` with sagas and participants of one's own: what is wrong with them is said before anything is started."""
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from cli.banner import banner, unanswered
+from cli.databases import Databases
+from participants import Participant
+from participants.app import SHIPPED
+from sagas.order import PlaceOrder, order
 from support.saga_command import saga
 
 PARTICIPANT = "from participants import Participant\n\nhotel = Participant('hotel')\n"
@@ -46,3 +53,31 @@ def test_a_mistyped_participant_is_told_what_the_module_has(folder: Path) -> Non
 
     assert result.exit_code == 2
     assert result.stderr == "'hotell' in module 'up_hotel' is not a Participant. Did you mean 'hotel'?\n"
+
+
+HERE = Databases("mongodb://127.0.0.1:1/", "redis://127.0.0.1:2/0", own_mongo=True, own_redis=True)
+
+
+def test_without_sagas_of_ones_own_the_banner_has_an_order_to_try() -> None:
+    said = banner("http://127.0.0.1:3", HERE, [], [])
+    assert "curl -s http://127.0.0.1:3/v1/sagas" in said
+    assert "http://127.0.0.1:3/docs" in said
+
+
+def test_with_a_saga_of_ones_own_the_banner_says_how_to_start_it() -> None:
+    said = banner("http://127.0.0.1:3", HERE, [order], [])
+    (line,) = (line for line in said.splitlines() if line.startswith("  saga start"))
+    *command, data, _, _ = shlex.split(line)
+    assert command == ["saga", "start", "order", "--data"]
+    PlaceOrder.model_validate(json.loads(data))
+
+
+def test_a_saga_whose_participants_do_not_run_here_is_told_so_once_for_each() -> None:
+    assert list(unanswered([order], SHIPPED.values())) == []
+    remarks = list(unanswered([order], [SHIPPED["inventory"], Participant("orders")]))
+    assert remarks == [
+        "order: the participant orders has no handler for orders.confirm-order.",
+        "order: no participant payment runs here. "
+        "Add it with --participant module:attribute, unless it runs elsewhere.",
+    ]
+    assert f"\n! {remarks[0]}\n! {remarks[1]}" in banner("http://127.0.0.1:3", HERE, [], remarks)
