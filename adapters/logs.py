@@ -77,7 +77,7 @@ class Exceptions:
     """Says of an exception what it was and where it was raised."""
 
     def __init__(self, *, words: bool, indent: bool) -> None:
-        """`words`: its message too. `indent`: so that no line of it looks like a line of the log."""
+        """`words`: its message too. `indent`: for people, with the lines of code, and no line looks like the log's."""
         self._words = words
         self._indent = indent
 
@@ -87,7 +87,8 @@ class Exceptions:
 
     def _described(self, error: BaseException) -> Iterable[str]:
         for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES):
-            yield f"{frame.filename}:{frame.lineno} in {frame.name}"
+            place = f"{frame.filename}:{frame.lineno} in {frame.name}"
+            yield f"{place}: {printable(frame.line[:MAX_CHARS])}" if self._indent and frame.line else place
         kind = type(error)
         name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         yield printable(f"{name}: {error}"[:MAX_CHARS]) if self._words else name

@@ -13,7 +13,16 @@ import structlog
 from adapters.clock import Clock
 from adapters.errors import Conflict, Unavailable
 from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
-from participants.handlers import CONFLICT, INVALID_COMMAND, UNKNOWN_COMMAND, Mode, Registration, failed, presentable
+from participants.handlers import (
+    CONFLICT,
+    INVALID_COMMAND,
+    UNKNOWN_COMMAND,
+    Mode,
+    Registration,
+    failed,
+    own_frames,
+    presentable,
+)
 from participants.inbox import Inbox
 from participants.runner import Runner
 from participants.surroundings import Surroundings
@@ -133,7 +142,13 @@ class Executor:
             said = "too many concurrent writers, or a duplicate key of the handler's"
             return Answer.no(Outcome.FAILED, CONFLICT, said), False
         except Exception as error:  # noqa: BLE001  # Only this command fails; the orchestrator is told, without a trace.
-            _log.error("command-failed", saga_id=command.saga_id, command_id=command.id, exc_info=error)
+            _log.error(
+                "command-failed",
+                saga_id=command.saga_id,
+                command_id=command.id,
+                type=command.type,
+                exc_info=own_frames(error),
+            )
             return failed(error), False
 
     async def _resolve(self, action: Row) -> Answer | None:

@@ -4,6 +4,7 @@ No handler is retried, repeated or skipped here (executor.py and barrier.py do t
 turns what it gives back into an answer that can be stored and sent.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 from participants.barrier import Answer
 from participants.context import BatchTransaction, Context, Transaction
 from participants.inbox import InboxTransaction
-from sagas.contracts import AnyEndpoint, C, Command, R, Reject, Reply
+from sagas.contracts import AnyEndpoint, C, Command, Endpoint, R, Reject, Reply
 from sagas.messages import CommandMessage, Outcome
 from sagas.storable import check_storable
 
@@ -74,6 +75,37 @@ class Registration:
             return succeeded(outcome)
         expected = self.endpoint.reply.__name__
         raise TypeError(f"the handler of {self.endpoint.type} must give {expected}, not {type(outcome).__name__}")
+
+
+def problem_of(registration: Registration) -> str | None:
+    """Why the handler could never be called, as far as it can be told before."""
+    endpoint: object = registration.endpoint
+    handler = registration.handler
+    if not isinstance(endpoint, Endpoint):
+        return f"handles({_name(endpoint)}) must get an Endpoint(...), not {_name(type(endpoint))}"
+    command = "commands" if registration.mode is Mode.BATCH else "command"
+    written = f"write it like `async def {_name(handler)}({command}, tx)`"
+    if not inspect.iscoroutinefunction(inspect.unwrap(handler)) and inspect.isfunction(handler):
+        return f"the handler of {endpoint.type} is not async; {written}"
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError:
+        return f"the handler of {endpoint.type} must take two arguments; {written}"
+    return None
+
+
+def _name(what: object) -> str:
+    return getattr(what, "__name__", type(what).__name__)
+
+
+def own_frames(error: Exception) -> Exception:
+    """The error with a traceback that begins in the handler, where it came from there: what called it is no news."""
+    calling, frame = None, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == __file__:
+            calling = frame
+        frame = frame.tb_next
+    return error.with_traceback(calling.tb_next or calling) if calling else error
 
 
 def parse(registration: Registration, command: CommandMessage) -> Command | Answer:

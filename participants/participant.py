@@ -22,7 +22,7 @@ from adapters.streams.envelope import Undecodable, decode_command
 from adapters.streams.names import Streams
 from adapters.tracing.port import Tracer
 from participants.executor import Executor
-from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler
+from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler, problem_of
 from participants.inbox import Inbox
 from participants.metrics import Recorder
 from participants.replies import entries
@@ -69,7 +69,7 @@ class Participant:
         - `external=True`: for effects outside the database. No transaction; pass `tx.idempotency_key` on. The
           handler may be called again with the same key until its outcome is stored (see executor.py).
 
-        Raises `InvalidDefinition` for another participant's endpoint, and for a second handler.
+        Raises `InvalidDefinition` for another participant's endpoint, a second handler, and what can't be a handler.
         """
         if batch and external:
             raise InvalidDefinition(f"{endpoint.type}: a handler is either batch or external")
@@ -98,6 +98,8 @@ class Participant:
 
     def _register(self, registration: Registration) -> None:
         endpoint = registration.endpoint
+        if problem := problem_of(registration):
+            raise InvalidDefinition(f"Participant {self.name!r}: {problem}")
         if endpoint.participant != self.name:
             raise InvalidDefinition(f"Participant {self.name!r}: {endpoint.type} belongs to {endpoint.participant!r}")
         if endpoint.type in self._handlers:

@@ -71,6 +71,14 @@ def test_an_exception_is_told_by_its_type_and_place_without_its_words_or_any_var
         assert unsaid not in text
 
 
+def test_people_see_the_line_of_code_that_raised_and_programs_only_its_place() -> None:
+    program = "from adapters import logs\nimport structlog, json\nlogs.configure('info', '{log_format}')\n"
+    program += "try:\n    json.loads('{')\nexcept ValueError:\n    structlog.get_logger('a').exception('failed')\n"
+    code = "in loads: return _default_decoder.decode(s)"
+    assert code in logged("console", program=program)
+    assert code not in logged("json", program=program)
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_whoever_debugs_sees_the_words_too(log_format: str) -> None:
     assert "KeyError: 'the card 4111 of alice'" in logged(log_format, "debug")

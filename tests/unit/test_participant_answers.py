@@ -1,8 +1,12 @@
 """What a participant answers when something is wrong, and what of it is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial, wraps
+from traceback import extract_tb
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.bus import Ack, Dead, Delivery
 from adapters.errors import Unavailable
@@ -197,3 +201,50 @@ def test_an_endpoint_has_one_handler() -> None:
     participant = bank(batch=False)
     with pytest.raises(InvalidDefinition, match="has a handler already"):
         participant.handles(TAKE)(participant.handlers[TAKE.type].handler)
+
+
+async def _two(command: Take, tx: Transaction) -> Taken:
+    return Taken(amount=1)
+
+
+def _blocking(command: Take, tx: Transaction) -> Taken:
+    return Taken(amount=1)
+
+
+async def _alone(command: Take) -> Taken:
+    return Taken(amount=1)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "handler", "says"),
+    [
+        (Take, _two, r"handles\(Take\) must get an Endpoint\(\.\.\.\), not ModelMetaclass"),
+        (TAKE, _blocking, r"of bank\.take is not async; write it like `async def _blocking\(command, tx\)`"),
+        (TAKE, _alone, r"of bank\.take must take two arguments; write it like `async def _alone\(command, tx\)`"),
+    ],
+)
+def test_what_can_never_be_called_is_refused_when_it_is_registered(endpoint: Any, handler: Any, says: str) -> None:
+    with pytest.raises(InvalidDefinition, match=f"^Participant 'bank': .*{says}$"):
+        Participant("bank").handles(endpoint)(handler)
+
+
+def test_a_decorated_handler_and_an_object_that_can_be_called_are_handlers() -> None:
+    @wraps(_two)
+    def decorated(command: Take, tx: Transaction) -> Awaitable[Taken]:
+        return _two(command, tx)
+
+    class Taking:
+        async def __call__(self, command: Take, tx: Transaction) -> Taken:
+            return Taken(amount=1)
+
+    for handler in (decorated, partial(_two), Taking(), Taking().__call__):
+        Participant("bank").handles(TAKE)(handler)
+
+
+async def test_the_log_of_a_handler_that_raises_begins_in_the_handler() -> None:
+    with capture_logs() as logs:
+        await Bench(bank(batch=False)).deliver(action(till="broken"))
+    (line,) = (line for line in logs if line["event"] == "command-failed")
+    assert line["type"] == "bank.take"
+    frames = extract_tb(line["exc_info"].__traceback__)
+    assert "support" in frames[0].filename
