@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from client.addressing import instance_of, key_header, name_of, saga_path
 from client.errors import NotEnded, Problem, Unavailable, UnexpectedAnswer, problem_of
-from client.exchange import exchange, parsed, read, shaped
+from client.exchange import AWAY_S, exchange, parsed, read, shaped
 from client.models import Json, SagaInstance
 from client.wire import Answer, Request, Service
 from sagas import Saga
@@ -110,7 +110,10 @@ async def wait(
     service: Service, saga_id: str, saga: Saga[InputT, DataT], *, timeout_s: float
 ) -> SagaInstance[DataT]: ...
 async def wait(service: Service, saga_id: str, saga: Saga | None = None, *, timeout_s: float) -> SagaInstance[Any]:
-    """The saga when it has ended, or is stuck. Raises `NotEnded` where that takes longer, `NotFound`."""
+    """The saga when it has ended, or is stuck. Raises `NotEnded` where that takes longer, `NotFound`.
+
+    A service that restarts meanwhile is waited for, up to five minutes; then it is `Unavailable`.
+    """
     end_s = service.now_s() + timeout_s
     answer = await exchange(service, Request("GET", saga_path(saga_id)))
     found = await _settled(service, read(service, instance_of(saga), answer), instance_of(saga), end_s)
@@ -131,10 +134,18 @@ async def _started(service: Service, request: Request, bodies: Sequence[Json]) -
 async def _settled(
     service: Service, found: SagaInstance[Any], model: type[SagaInstance[Any]], end_s: float
 ) -> SagaInstance[Any]:
-    """The saga when it has ended or is stuck, or as it is when the time is over."""
+    """The saga when it has ended or is stuck, or as it was seen last when the time is over."""
+    heard_at_s = service.now_s()
     while not found.settled and (left_s := end_s - (asked_at_s := service.now_s())) > 0:
         request = _waiting(Request("GET", saga_path(found.id)), left_s)
-        found = read(service, model, await exchange(service, request))
+        try:
+            found = read(service, model, await exchange(service, request))
+        except Unavailable:  # A restart, maybe: the saga goes on, and so does whoever waits for it.
+            if service.now_s() - heard_at_s >= AWAY_S:
+                raise
+            await service.sleep(min(left_s, EARLY_S))
+            continue
+        heard_at_s = service.now_s()
         if not found.settled and service.now_s() - asked_at_s < request.wait_s / 2:
             await service.sleep(min(left_s, EARLY_S))  # A service that is about to end does not wait.
     return found

@@ -7,15 +7,13 @@ from typing import Any, overload
 from urllib.parse import quote
 
 from client.addressing import instance_of, name_of, saga_path
-from client.exchange import exchange, items_of, pages, parsed, read, shaped
+from client.exchange import AWAY_S, exchange, items_of, pages, parsed, read, shaped
 from client.models import History, Json, SagaInstance, Status, Transition
 from client.models_operating import Definition, DefinitionSummary, Readiness
 from client.watching import watching
 from client.wire import Lost, Request, Service
 from sagas import Saga
 from sagas.definition import DataT, InputT
-
-AWAY_S = 300.0  #: how long a service may be away before a watch gives up
 
 
 @overload

@@ -14,6 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 PAGE = 100  #: items asked for at a time
+AWAY_S = 300.0  #: how long a service that was there may be away before whoever watches or waits gives up
 
 
 async def exchange(service: Service, request: Request) -> Answer:
