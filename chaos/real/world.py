@@ -195,11 +195,8 @@ class World:
         self.watcher.heal()
         await asyncio.to_thread(self.servers.heal)
         self.progress("healed; waiting for the end of every saga")
+        await self._until_accepted(load)
         try:
-            async with asyncio.timeout(LOAD_WITHIN_S):
-                if await load.wait():
-                    error = (self.directory / "load.err").read_text().strip().splitlines()
-                    raise NotReady(f"the clients gave up: {error[-1] if error else 'they said nothing'}")
             async with asyncio.timeout(self.setup.heal_within_s):
                 await self._until_ended(mongo)
             self.progress("every saga has ended")
@@ -209,6 +206,18 @@ class World:
             async with asyncio.timeout(QUIET_WITHIN_S):
                 while await asyncio.to_thread(self._busy):
                     await self.clock.sleep(POLL_S)
+
+    async def _until_accepted(self, load: asyncio.subprocess.Process) -> None:
+        """Every client is told that its saga is accepted, now that nothing strikes any more."""
+        try:
+            async with asyncio.timeout(LOAD_WITHIN_S):
+                code = await load.wait()
+        except TimeoutError:
+            self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, clients were still being refused")
+            return
+        if code:
+            error = (self.directory / "load.err").read_text().strip().splitlines()
+            raise NotReady(f"the clients gave up: {error[-1] if error else 'they said nothing'}")
 
     async def _until_ended(self, mongo: Mongo) -> None:
         """Sagas that wait for a person are told to try again, as a person would."""
