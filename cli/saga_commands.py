@@ -11,10 +11,11 @@ from cli.advice import next_commands
 from cli.arguments import AsJson, Status, Timeout, Url, duration_s, json_object, moment
 from cli.failure import Exit, Failure
 from cli.follow import follow
+from cli.misfits import misfit
 from cli.render import history_table, saga_table, saga_tree
 from cli.service import connected
 from cli.terminal import note, show, show_json
-from client import AnswerLost, NotEnded, SagaError, SagaInstance, SyncSagaClient
+from client import AnswerLost, InvalidRequest, NotEnded, SagaError, SagaInstance, SyncSagaClient
 from client import Status as SagaStatus
 
 _TAIL = 10  #: transitions shown of a stuck saga's history
@@ -65,6 +66,8 @@ def _started(client: SyncSagaClient, saga: str, data: dict[str, Any], **given: A
     except AnswerLost as error:
         again = f"--id {error.ids[0]}" if error.ids else "the same --key"
         raise Failure(f"{error.message} Start it again with {again}: then it starts once.") from error
+    except InvalidRequest as error:
+        raise misfit(client, saga, error) or error from error
 
 
 def ls(
