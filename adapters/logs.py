@@ -17,6 +17,10 @@ import structlog
 
 _LIBRARIES_LEVEL = logging.WARNING  #: what servers and clients say in passing is no fact about sagas
 
+_SECONDS = "%Y-%m-%dT%H:%M:%SZ"  #: a moment for people
+
+ROUTINE = frozenset({"reader-started"})
+
 MAX_CHARS = 4_000  #: of one value
 MAX_FRAMES = 20
 MAX_CAUSES = 10
@@ -30,11 +34,12 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt=_SECONDS if people else "iso", utc=True),
         one_line,
+        *([without_routine] if people and number > logging.DEBUG else []),
         structlog.processors.ExceptionRenderer(Exceptions(words=number <= logging.DEBUG, indent=people)),
     ]
-    rendering = structlog.dev.ConsoleRenderer(colors=out.isatty()) if people else structlog.processors.JSONRenderer()
+    rendering = _for_people(out) if people else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -42,6 +47,11 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
         cache_logger_on_first_use=True,
     )
     _route_standard_logging(out, shared, rendering, number)
+
+
+def _for_people(out: TextIO) -> structlog.dev.ConsoleRenderer:
+    """Without padding: a line with ids is longer than most terminals as it is."""
+    return structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, pad_level=False)
 
 
 def _route_standard_logging(
@@ -56,6 +66,13 @@ def _route_standard_logging(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(level, _LIBRARIES_LEVEL))
+
+
+def without_routine(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out what each start says for each stream: programs wait for it, people look for what is not routine."""
+    if event["event"] in ROUTINE:
+        raise structlog.DropEvent
+    return event
 
 
 def one_line(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

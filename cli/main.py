@@ -1,5 +1,6 @@
 """The `saga` command: every command and its examples. What they do is in the other modules."""
 
+import inspect
 import sys
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -210,6 +211,19 @@ keys.command(
         "saga key new ops --scopes read,operate --expires 90d --file keys.txt",
     ),
 )(key.new)
+
+
+def _flow(commands: typer.Typer) -> None:
+    """Have each command's help fill the terminal: its lines end where the terminal's do, not where the source's do."""
+    for command in commands.registered_commands:
+        paragraphs = inspect.cleandoc(command.help or getattr(command.callback, "__doc__", None) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for below in commands.registered_groups:
+        if below.typer_instance is not None:
+            _flow(below.typer_instance)
+
+
+_flow(app)
 
 
 def main() -> None:

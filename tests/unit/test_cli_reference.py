@@ -1,6 +1,7 @@
 """The commands' help: every example can be typed, and docs/cli.md says what the commands are."""
 
 import shlex
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -64,6 +65,15 @@ def test_a_group_without_a_command_says_which_there_are(name: str) -> None:
 def test_the_page_says_what_the_commands_are() -> None:
     # Made anew by: python -m cli.reference > docs/cli.md
     assert (ROOT / "docs" / "cli.md").read_text() == as_markdown()
+
+
+@pytest.mark.parametrize("command", [("up",), ("chaos", "run")])
+def test_help_fills_the_terminal_whatever_its_source_looks_like(command: tuple[str, ...]) -> None:
+    said = saga(*command, "--help", COLUMNS="120", TERMINAL_WIDTH="120").stdout
+    about = [line.strip() for line in said.partition("╭")[0].splitlines()]
+    broken = [(line, following.split()[0]) for line, following in pairwise(about) if line and following]
+    assert broken, said
+    assert all(len(f"{line} {word}") > 110 for line, word in broken), said
 
 
 @pytest.mark.parametrize(

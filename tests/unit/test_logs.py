@@ -1,6 +1,7 @@
 """Logs: one line per fact, for people on a terminal and for programs; no payloads, and no line but our own."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -77,6 +78,23 @@ def test_people_see_the_line_of_code_that_raised_and_programs_only_its_place() -
     code = "in loads: return _default_decoder.decode(s)"
     assert code in logged("console", program=program)
     assert code not in logged("json", program=program)
+
+
+@pytest.mark.parametrize(
+    ("log_format", "level", "told"), [("console", "info", 0), ("console", "debug", 1), ("json", "info", 1)]
+)
+def test_people_are_spared_what_every_start_says_for_every_stream(log_format: str, level: str, told: int) -> None:
+    program = "from adapters import logs\nimport structlog\nlogs.configure('{level}', '{log_format}')\n"
+    program += "structlog.get_logger('a').info('reader-started', stream='s')\n"
+    program += "structlog.get_logger('a').info('saga-status', status='completed')\n"
+    said = logged(log_format, level, program)
+    assert said.count("reader-started") == told
+    assert said.count("saga-status") == 1
+
+
+def test_a_line_for_people_has_no_padding() -> None:
+    line, *_ = logged("console").splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \[info\] saga-ended reason=\S+ saga_id=s", line), line
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
