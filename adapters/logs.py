@@ -11,6 +11,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -43,10 +44,21 @@ def configure(level: str = "info", log_format: str = "auto", stream: TextIO | No
     structlog.configure(
         processors=[*shared, rendering],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=lambda *_: Lines(out),
         cache_logger_on_first_use=True,
     )
     _route_standard_logging(out, shared, rendering, number)
+
+
+class Lines(structlog.WriteLogger):
+    """Writes lines. One that can't be written is lost: a service outlives whoever reads its log."""
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        with suppress(OSError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 def _for_people(out: TextIO) -> structlog.dev.ConsoleRenderer:

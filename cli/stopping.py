@@ -36,6 +36,6 @@ class Stopping:
         if self.asked:
             # Children see their supervisor's end by themselves, databases are adopted by whoever comes next.
             os._exit(_ENDED_AT_ONCE)
+        self._asked.set()
         if not self._quiet:
             note("\nEnding; Ctrl-C again ends at once.")
-        self._asked.set()

@@ -6,6 +6,7 @@ Colours only on a terminal and without NO_COLOR (rich sees to both); what colour
 import json
 import re
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -26,8 +27,9 @@ def show_json(what: Any) -> None:
 
 
 def note(message: RenderableType) -> None:
-    """Anything that is not the data asked for."""
-    _print(message, Console(stderr=True, highlight=False, soft_wrap=True, markup=False), sys.stderr)
+    """Anything that is not the data asked for. Where nobody reads it any more it is lost, and nothing else is."""
+    with suppress(OSError):
+        _print(message, Console(stderr=True, highlight=False, soft_wrap=True, markup=False), sys.stderr)
 
 
 def _print(what: RenderableType, console: Console, stream: TextIO) -> None:

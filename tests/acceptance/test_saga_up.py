@@ -2,11 +2,12 @@
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from support.commandline import BOOTS, CommandLine, alive
+from support.commandline import BOOTS, END_WITHIN_S, CommandLine, alive, command
 
 ORDER = ("start", "order", "--data", json.dumps(BOOTS))
 
@@ -125,3 +126,25 @@ async def test_a_second_ctrl_c_ends_at_once_and_who_comes_next_adopts_the_databa
         await servers.says("Ctrl-C stops them")
         assert servers.end(signal.SIGTERM) == 0
     assert not any(map(alive, databases))
+
+
+def test_ctrl_c_ends_it_though_nobody_reads_what_it_says_any_more(line: CommandLine) -> None:
+    """As in `saga up 2>&1 | tee log`, where Ctrl-C ends tee first."""
+    with subprocess.Popen(
+        command(["up", "--port", "0"]),
+        cwd=line.directory,
+        env=line.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as up:
+        assert up.stdout is not None
+        try:
+            assert any("Ctrl-C ends everything" in said for said in up.stdout)
+            up.stdout.close()
+            up.send_signal(signal.SIGINT)
+            up.wait(END_WITHIN_S)
+        finally:
+            up.kill()
+    assert not line.service()
+    assert not any(map(alive, database_pids(line)))

@@ -111,6 +111,26 @@ def test_no_text_can_begin_a_line_or_change_a_terminal(log_format: str) -> None:
     assert max(map(len, text.splitlines())) < 8_000
 
 
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_who_logs_outlives_whoever_reads_it(log_format: str) -> None:
+    source = f"""
+import logging, structlog
+from adapters import logs
+logs.configure("info", "{log_format}")
+input()
+for level in ("info", "warning", "error", "exception"):
+    getattr(structlog.get_logger("a"), level)("lost")
+logging.getLogger("library").warning("lost, too")
+print("lives")
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", source], stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        said, _ = process.communicate("go\n")
+    assert said == "lives\n"
+
+
 def test_what_is_cut_is_cut_at_its_bound() -> None:
     (line,) = [line for line in lines("json", program=FORGING) if line["event"] == "cut"]
     assert len(line["reason"]) == 4_000
