@@ -1,4 +1,5 @@
-# Everything starts here. `make test ARGS="-k servers"` passes arguments on; PYTHON=python3.12 chooses an interpreter.
+# Everything starts here. `make test ARGS="-k servers"` passes arguments on, WORKERS=1 runs one test at a time;
+# PYTHON=python3.12 chooses an interpreter.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,6 +8,7 @@ NEWEST := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEWEST)' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
+WORKERS ?= 3
 
 .PHONY: help setup demo test lint format clean
 
@@ -33,7 +35,7 @@ demo: $(STAMP)
 	$(BIN)/saga demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -28,9 +28,12 @@ class DeadCommands:
 
 
 def _as_it_was(letter: Delivery) -> Delivery:
-    """The entry that died. Anybody may write to the stream, so nothing is taken for granted."""
+    """The entry that died, on the stream that these letters belong to, whatever it says itself.
+
+    Anybody may write a letter. One that named another stream would be redriven there: a forged reply, say.
+    """
     return Delivery(
-        stream=letter.fields.get("deadstream", letter.stream),
+        stream=Streams.alive(letter.stream),
         entry_id=letter.fields.get("deadid", letter.entry_id),
         fields={name: value for name, value in letter.fields.items() if name not in MARKS},
     )

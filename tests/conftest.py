@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+import hypothesis
 import pytest
 import structlog
 
@@ -26,6 +27,11 @@ S = TypeVar("S", bound=LocalServer)
 def pytest_configure() -> None:
     """End like Ctrl-C on SIGTERM too, so that `timeout 60 pytest` leaves no servers behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # How long an example takes is the machine's business, and says nothing about what is tested.
+    hypothesis.settings.register_profile(
+        "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("tests")
     # By default structlog draws each traceback with all local variables: seconds in which a test's event loop stands.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])

@@ -30,6 +30,11 @@ class Streams:
         """Where entries of `stream` go that can never be handled."""
         return f"{stream}{_DEAD}"
 
+    @staticmethod
+    def alive(dead: str) -> str:
+        """The stream whose dead letters these are."""
+        return dead.removesuffix(_DEAD)
+
     def is_dead(self, stream: str) -> bool:
         """Whether this is a stream of dead letters."""
         return stream.endswith(_DEAD)

@@ -75,8 +75,9 @@ def _listening(bugs: list[str]) -> Iterator[None]:
             bugs.append(f"{event['event']}: {event.get('error') or event.get('exc_info')}")
         raise structlog.DropEvent
 
+    before = structlog.get_config()
     structlog.configure(processors=[hear], cache_logger_on_first_use=False)
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)

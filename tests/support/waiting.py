@@ -15,7 +15,7 @@ _POLL_S = 0.01
 async def eventually(condition: Callable[[], Awaitable[T]], *, within_s: float = ...) -> T: ...
 @overload
 async def eventually(condition: Callable[[], T], *, within_s: float = ...) -> T: ...
-async def eventually(condition: Callable[[], Any], *, within_s: float = 10.0) -> Any:
+async def eventually(condition: Callable[[], Any], *, within_s: float = 30.0) -> Any:
     """The condition's first true answer.
 
     A condition that raises `AssertionError` has not come true yet; the last such error is the failure shown.

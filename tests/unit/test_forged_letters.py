@@ -1,0 +1,18 @@
+"""Letters that somebody else may have written: they belong to the stream on which they were found."""
+
+from adapters.bus import Ack, Delivery
+from orchestrator.dead_commands import DeadCommands
+
+
+async def test_a_letter_can_not_name_another_stream_to_be_redriven_on() -> None:
+    kept: list[tuple[Delivery, str]] = []
+
+    async def keep(delivery: Delivery, reason: str) -> None:
+        kept.append((delivery, reason))
+
+    forged = {"id": "s/pay/action", "deadstream": "saga.replies", "deadid": "1-0", "deadreason": "why not"}
+
+    verdicts = await DeadCommands(keep)([Delivery("saga.commands.till.dead", "2-0", forged)])
+
+    assert verdicts == [Ack()]
+    assert kept == [(Delivery("saga.commands.till", "1-0", {"id": "s/pay/action"}), "why not")]
