@@ -15,6 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, InsertOne, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -55,9 +56,7 @@ INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpec
 COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
 SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it is `Unavailable`
 SOCKET_TIMEOUT_MS = 10_000
-#: How often the servers are looked at. One that has said that it shuts down is not asked again before the next look,
-#: which the driver can't hasten where nothing has really changed; by default it would be up to ten seconds.
-HEARTBEAT_MS = 2_000
+HEARTBEAT_MS = 2_000  #: between looks at a server; one that has said that it shuts down is not asked before the next
 POOL_SIZE = 50
 
 # Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
@@ -71,6 +70,10 @@ AWAY_CODES = frozenset({
 # fmt: on
 
 
+class NoSessions(Unavailable):
+    """A connection was made while its server was starting: it can't do transactions, for as long as it lives."""
+
+
 def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, DuplicateKeyError):
         return Conflict(str(error.code))
@@ -80,14 +83,17 @@ def _translate(error: PyMongoError) -> Exception:
         return Unavailable("MongoDB did not say whether the transaction was committed")
     if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
         return Unavailable(f"MongoDB does not answer: {type(error).__name__}")
-    code = error.code if isinstance(error, OperationFailure) else None
+    if isinstance(error, ConfigurationError):
+        return NoSessions("MongoDB is not ready: for the moment it is no member of a replica set")
+    return _translate_code(error, error.code if isinstance(error, OperationFailure) else None)
+
+
+def _translate_code(error: PyMongoError, code: int | None) -> Exception:
     if code == WRITE_CONFLICT:
         return Locked(str(code))
     if error.has_error_label("TransientTransactionError"):
         return Conflict(str(code))
-    if code in AWAY_CODES:
-        return Unavailable(f"MongoDB refuses for now: code {code}")
-    return error
+    return Unavailable(f"MongoDB refuses for now: code {code}") if code in AWAY_CODES else error
 
 
 def _translate_bulk(error: BulkWriteError) -> Exception:
@@ -174,16 +180,28 @@ class Mongo:
         Raises `Conflict` where nothing was applied and the caller may start over (bounded), `Unavailable` where
         MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes.
         """
-        async with self.session() as session:
-            with translating():
-                await self._begin(session)
-                try:
-                    result = await body(session)
-                except BaseException:
-                    await self._abort(session)
-                    raise
-                await self._commit(session)
-                return result
+        try:
+            async with self.session() as session:
+                with translating():
+                    await self._begin(session)
+                    try:
+                        result = await body(session)
+                    except BaseException:
+                        await self._abort(session)
+                        raise
+                    await self._commit(session)
+                    return result
+        except NoSessions:
+            await self._drop_connections()
+            raise
+
+    async def _drop_connections(self) -> None:
+        """Make new ones. The driver would take the same one again and again, and has no public way to tell it."""
+        client = self._client.delegate if self.driver == "motor" else self._client
+        for server in list(client._topology._servers.values()):  # noqa: SLF001
+            resetting = server.pool.reset()
+            if inspect.isawaitable(resetting):
+                await resetting
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:

@@ -23,6 +23,10 @@ TIMEOUT_S = 4.0
 AT_ONCE = 256  #: requests
 
 
+class RefusedForGood(Exception):
+    """A start that no asking again makes acceptable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """One saga that a client wants."""
@@ -78,7 +82,7 @@ class Clients:
         self._rng = Random(f"{load.seed}/clients")
 
     async def run(self) -> None:
-        """Until every saga is accepted. Raises where one is refused for good."""
+        """Until every saga is accepted. Raises a group of `RefusedForGood`."""
         async with asyncio.TaskGroup() as group:
             for start in self._load.starts:
                 group.create_task(self._one(start))
@@ -104,7 +108,7 @@ class Clients:
         named = answer.json().get("id") if answer.is_success else None
         self._log.write(id=saga_id, answered=what, status=answer.status_code, named=named)
         if answer.is_client_error and what == "start":
-            raise RuntimeError(f"{saga_id} is refused with {answer.status_code}: {answer.text[:500]}")
+            raise RefusedForGood(f"{saga_id} is refused with {answer.status_code}: {answer.text[:500]}")
         return answer.is_success
 
 
@@ -117,4 +121,7 @@ async def _main(file: Path) -> None:
 
 if __name__ == "__main__":
     end_with_the_run()
-    asyncio.run(_main(Path(sys.argv[1])))
+    try:
+        asyncio.run(_main(Path(sys.argv[1])))
+    except* RefusedForGood as refused:
+        sys.exit(str(refused.exceptions[0]))

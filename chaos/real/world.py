@@ -1,8 +1,6 @@
 """One real run under way: servers, wires, processes, clients; faults first, then none, until everything has ended."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -22,12 +20,13 @@ from chaos.evidence import Evidence
 from chaos.faults import Point
 from chaos.real import evidence, workload
 from chaos.real.load import Load, Start
+from chaos.real.load_process import LoadProcess
 from chaos.real.nemesis import Nemesis
 from chaos.real.plan import Plan, Strike
 from chaos.real.processes import Processes
 from chaos.real.proxy import Wire, wire
 from chaos.real.servers import APP_NAME, RealServers
-from chaos.real.services import Services, known_sagas, players, python_path
+from chaos.real.services import Services, known_sagas, players
 from chaos.real.setup import Setup
 from chaos.real.striker import WITHIN
 from chaos.real.watcher import Watcher
@@ -70,7 +69,7 @@ class World:
     # -- the run -------------------------------------------------------------------------------------------------------
 
     async def run(self) -> Evidence:
-        """All of it. Raises `NotReady`, and whatever keeps the servers from starting."""
+        """All of it. Raises `NotReady`, `GaveUp`, and whatever keeps the servers from starting."""
         async with AsyncExitStack() as stack:
             stack.callback(self.servers.kill)
             await asyncio.to_thread(self.servers.start)
@@ -85,7 +84,7 @@ class World:
             stack.callback(asyncio.create_task(self.watcher.run()).cancel)
             await self._begin_services()
             load = await self._begin_load()
-            stack.callback(_end, load)
+            stack.callback(load.kill)
             await self._trouble()
             await self._heal(mongo, load)
             await self.processes.end()
@@ -114,22 +113,11 @@ class World:
 
     # -- load ----------------------------------------------------------------------------------------------------------
 
-    async def _begin_load(self) -> asyncio.subprocess.Process:
+    async def _begin_load(self) -> LoadProcess:
         self.begun = self.clock.now().timestamp()
         starts = [self._start(number) for number in range(self.setup.sagas)]
-        Load(self.saga.name, self.services.urls, str(self._load_log), self.seed, starts).write(
-            self.directory / "load.json"
-        )
-        with (self.directory / "load.err").open("wb") as log:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "chaos.real.load", str(self.directory / "load.json")),
-                stdin=asyncio.subprocess.PIPE,  # As with the services.
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                env={"PYTHONPATH": python_path()},
-                start_new_session=True,
-            )
+        load = Load(self.saga.name, self.services.urls, str(self._load_log), self.seed, starts)
+        return await LoadProcess.begin(load, self.directory)
 
     def _start(self, number: int) -> Start:
         rng = Random(f"{self.seed}/client/{number}")
@@ -188,14 +176,15 @@ class World:
 
     # -- healing -------------------------------------------------------------------------------------------------------
 
-    async def _heal(self, mongo: Mongo, load: asyncio.subprocess.Process) -> None:
+    async def _heal(self, mongo: Mongo, load: LoadProcess) -> None:
         self.plan.heal()
         for each in self._wires.values():
             each.heal()
         self.watcher.heal()
         await asyncio.to_thread(self.servers.heal)
         self.progress("healed; waiting for the end of every saga")
-        await self._until_accepted(load)
+        if not await load.ended(LOAD_WITHIN_S):
+            self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, clients were still being refused")
         try:
             async with asyncio.timeout(self.setup.heal_within_s):
                 await self._until_ended(mongo)
@@ -206,18 +195,6 @@ class World:
             async with asyncio.timeout(QUIET_WITHIN_S):
                 while await asyncio.to_thread(self._busy):
                     await self.clock.sleep(POLL_S)
-
-    async def _until_accepted(self, load: asyncio.subprocess.Process) -> None:
-        """Every client is told that its saga is accepted, now that nothing strikes any more."""
-        try:
-            async with asyncio.timeout(LOAD_WITHIN_S):
-                code = await load.wait()
-        except TimeoutError:
-            self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, clients were still being refused")
-            return
-        if code:
-            error = (self.directory / "load.err").read_text().strip().splitlines()
-            raise NotReady(f"the clients gave up: {error[-1] if error else 'they said nothing'}")
 
     async def _until_ended(self, mongo: Mongo) -> None:
         """Sagas that wait for a person are told to try again, as a person would."""
@@ -251,8 +228,3 @@ class World:
     def all_strikes(self) -> list[Strike]:
         """What has struck, in its order."""
         return sorted([*self.strikes, *self.plan.strikes()], key=lambda strike: strike.at)
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGKILL)

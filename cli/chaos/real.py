@@ -11,6 +11,7 @@ from adapters.servers import ServerFailed, ServerMissing
 from chaos.faults import Fault
 from chaos.matrix import Verdict
 from chaos.real.launch import NotFound
+from chaos.real.load_process import GaveUp
 from chaos.real.matrix import groups, verdicts
 from chaos.real.presets import PRESETS
 from chaos.real.run import Result, run
@@ -34,7 +35,7 @@ def _explaining() -> Iterator[None]:
         yield
     except (Impossible, NotFound) as error:
         raise Failure(str(error), Exit.USAGE) from error
-    except (NotReady, ServerMissing, ServerFailed) as error:
+    except (NotReady, GaveUp, ServerMissing, ServerFailed) as error:
         raise Failure(str(error)) from error
 
 
