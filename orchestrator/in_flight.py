@@ -40,7 +40,8 @@ def is_changed(one: InFlight, definitions: Definitions) -> bool:
 
 def said(one: InFlight) -> str:
     """What is wrong with changed ones, and what to do."""
+    sagas = "1 saga" if one.count == 1 else f"{one.count} sagas"
     return (
-        f"The saga {one.saga!r} version {one.version} is not the one with which {one.count} sagas in flight began. "
+        f"The saga {one.saga!r} version {one.version} is not the one with which {sagas} in flight began. "
         f"Put the old definition back, and give the changed one version={one.version + 1} beside it."
     )

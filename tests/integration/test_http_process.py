@@ -100,7 +100,7 @@ async def test_a_definition_changed_while_its_sagas_are_in_flight_is_refused(mon
     mongo = Mongo.connect(mongo_url)
     store = MongoSagaStore(mongo, settings.database, random.Random(1))
     await store.insert([replace(started("a", NOW).state, fingerprint="another")])
-    with pytest.raises(ChangedDefinition, match="'order' version 1 is not the one with which 1 sagas in flight began"):
+    with pytest.raises(ChangedDefinition, match="'order' version 1 is not the one with which 1 saga in flight began"):
         async with serving(settings):
             pass
     await mongo.close()

@@ -154,7 +154,7 @@ class _Reader:
         self.up = self.open.enter_context(line.running("up", "--port", "0", *options))
         await self.up.is_up()
         for shown, word in SHOWN.items():
-            (self.addresses[shown],) = re.findall(rf"^  {word} +(\S+)", self.up.said, re.MULTILINE)
+            (self.addresses[shown],) = re.findall(rf"^  {word} +(\S+://\S+)", self.up.said, re.MULTILINE)
 
     def _open(self, program: Sequence[str], shown: str) -> None:
         log = f"terminal-{len(self.terminals)}"
