@@ -10,6 +10,7 @@ from adapters.tracing.configuration import tracing
 from cli.data_directory import DataDirectory
 from cli.databases import databases, participant_settings
 from cli.expected import explaining
+from cli.failure import Exit, Failure
 from cli.lookup import find_participant
 from cli.stopping import Stopping
 from cli.terminal import note
@@ -48,6 +49,10 @@ def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
 def run_participant(name: str) -> None:
     """One participant, on the databases that the environment names."""
     settings = participant_settings()
+    missing = [f"SAGA_{one.upper()}" for one in ("mongo_url", "redis_url") if one not in settings.model_fields_set]
+    if missing:
+        said = f"Set {' and '.join(missing)}: `saga servers` starts both databases and prints these variables."
+        raise Failure(said, Exit.USAGE)
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
     note(f"Participant {participant.name} runs.")
