@@ -46,7 +46,7 @@ PRESETS: Mapping[str, Scenario] = {
         sagas=100,
         begun_within_s=60,
         reject_rate=0.1,
-        faults=_every(What.FLUSH, What.LOSE_GROUP, What.BUS_OUTAGE, probability=0.01, times=5),
+        faults=_every(What.FLUSH, What.LOSE_GROUP, What.BUS_OUTAGE, probability=0.03, times=5),
     ),
     "failover-storm": Scenario(
         name="failover-storm",

@@ -8,6 +8,7 @@ Where none can be had, tests that need one are skipped on a developer's machine 
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -35,6 +36,19 @@ def pytest_configure() -> None:
     # By default structlog draws each traceback with all local variables: seconds in which a test's event loop stands.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_as_they_were() -> Iterator[None]:
+    """A command that is run in this process sets up its logs for good, and loggers keep what they were set up with."""
+    before = structlog.get_config()
+    yield
+    if structlog.get_config() != before:
+        structlog.configure(**before)
+        for module in list(sys.modules.values()):
+            logger = getattr(module, "log", None) or getattr(module, "_log", None)
+            if isinstance(logger, structlog._config.BoundLoggerLazyProxy):  # noqa: SLF001 - its cache has no other way out
+                vars(logger).pop("bind", None)
 
 
 @pytest.fixture(scope="session")

@@ -44,8 +44,21 @@ data: {"saga_id":"a","saga":"order","version":1,"revision":2,"status":"running",
 """
 
 
+#: One message; OpenAPI 3.1 has no word for "a stream of these".
+_MESSAGE = {
+    "type": "object",
+    "description": "Each message of the stream, by its fields.",
+    "properties": {
+        "event": {"enum": ["transition", "reset", "end"]},
+        "id": {"type": "string", "description": "What to send as `Last-Event-ID` to go on behind it."},
+        "data": {"type": "string", "description": "Of a transition: JSON. Of an end: the saga's status."},
+        "retry": {"description": "Milliseconds after which to come back when the connection breaks."},
+    },
+}
+
+
 def _stream(operation_id: str, summary: str, description: str, last_event_id: dict[str, Any], *kinds: Kind) -> Route:
-    content = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}}
+    content = {MEDIA_TYPE: {"schema": _MESSAGE, "example": _EXAMPLE}}
     told = {"X-Accel-Buffering": text("`no`: a proxy must pass each message on.", "no")}
     return {
         "operation_id": operation_id,

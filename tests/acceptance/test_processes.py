@@ -59,12 +59,16 @@ async def test_children_end_when_their_supervisor_is_killed(line: CommandLine) -
 
 
 def test_a_service_that_never_comes_up_ends_it_all(line: CommandLine) -> None:
-    line.environment["SAGA_DEFINITIONS"] = "no_such_module"
+    (line.directory / "moody.py").write_text(
+        "import sys\nfrom sagas.order import order\n"
+        "if 'serve' in sys.argv:\n    raise RuntimeError('not in this process')\n"
+    )
+    line.environment["SAGA_DEFINITIONS"] = "moody"
 
     result = line.run("up", "--processes", "--port", "0")
 
     assert result.returncode == 1
-    assert "no_such_module" in result.stderr
+    assert "not in this process" in result.stderr
     assert result.stderr.endswith("orchestrator does not come up; what it says is above.\n")
 
 
