@@ -102,8 +102,10 @@ def running_in(directory: Path) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=soak)])
 def test_a_run_that_is_interrupted_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
     code = """
+import signal
 from chaos.real.run import run
 from chaos.real.setup import Setup
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Whoever is started in the background ignores it.
 run(Setup(sagas=600, per_s=10, orchestrators=1, instances=1), 0, lambda said: print(said, flush=True))
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
