@@ -177,7 +177,7 @@ class LocalServer(ABC):
                 f"{self.program} (pid {kept.pid}) runs on {self._directory} but does not answer on port {kept.port}. "
                 f"Look into {self.log_file}, or end it (kill {kept.pid}) and start again."
             )
-        owner = kept.owner if _exists(kept.owner) else os.getpid()
+        owner = kept.owner if lives(kept.owner) else os.getpid()
         self._state = State(kept.port, kept.pid, owner)
         return True
 
@@ -264,7 +264,8 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _exists(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is such a process, maybe somebody else's."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

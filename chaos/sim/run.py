@@ -16,7 +16,7 @@ from chaos.sim.loop import VirtualLoop
 from chaos.sim.nemesis import Event
 from chaos.sim.world import Setup, World
 
-BUGS = frozenset({"sweep-failed", "saga-undecidable", "handler-raised", "start-not-announced-error"})
+BUGS = frozenset({"sweep-failed", "saga-undecidable", "handler-raised"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.facts import Fact, Unknown
 from adapters.process import PLANNED_FAULTS, PlannedFaults, refuse_planned_faults
+from adapters.servers.process import lives
 from cli.data_directory import DataDirectory
 from cli.databases import participant_settings, running_databases
 from cli.failure import Failure
@@ -143,19 +144,9 @@ def _data(data: DataDirectory, settings: Settings) -> DataFacts:
         writable=os.access(there, os.W_OK),
         free_bytes=shutil.disk_usage(there).free,
         service=service,
-        service_alive=service is not None and _lives(service["pid"]),
+        service_alive=service is not None and lives(service["pid"]),
         port_free=settings.http_port == 0 or is_free(settings.http_host, settings.http_port),
     )
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _versions() -> dict[str, str]:
