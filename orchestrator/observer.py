@@ -72,7 +72,7 @@ class Observers:
 
 
 class Unobserved:
-    """The observer where nobody counts."""
+    """Hears nothing: where nobody counts, and for observers that want to hear of some facts only."""
 
     def accepted(self, begun: Sequence[Decision], repeated: int) -> None:
         pass

@@ -6,12 +6,12 @@ import structlog
 
 from orchestrator.core.state import Decision, Status, Transition
 from orchestrator.identity import names
-from orchestrator.observer import Applied
+from orchestrator.observer import Applied, Unobserved
 
 log = structlog.get_logger(__name__)
 
 
-class SagaLog:
+class SagaLog(Unobserved):
     """Writes the lines."""
 
     def accepted(self, begun: Sequence[Decision], repeated: int) -> None:
@@ -23,15 +23,6 @@ class SagaLog:
         for each in done:
             if each.decision.transition is not None:
                 _changed(each, each.decision.transition)
-
-    def finished(self, messages: int, took_s: float) -> None:
-        pass
-
-    def sent_again(self, repeats: Sequence[Decision]) -> None:
-        pass
-
-    def swept(self, due: int, late_s: float, took_s: float) -> None:
-        pass
 
 
 def _changed(each: Applied, transition: Transition) -> None:

@@ -23,7 +23,7 @@ from orchestrator.core.state import (
     Status,
     Woken,
 )
-from orchestrator.observer import Applied
+from orchestrator.observer import Applied, Unobserved
 from sagas.messages import Kind
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -33,7 +33,7 @@ _PREFIXES = {Kind.ACTION: "", Kind.COMPENSATION: "undo ", Kind.REVOKE: "revoke "
 _WENT_WRONG = frozenset({"failed", "timeout", "unknown", "internal"})
 
 
-class SagaSpans:
+class SagaSpans(Unobserved):
     """Tells a saga's start, each attempt of its commands, what moved it, and its end."""
 
     def __init__(self, tracer: Tracer, replies: str) -> None:
@@ -57,15 +57,6 @@ class SagaSpans:
                 self._tell(_attempts(each, context))
                 if not each.before.status.ended:
                     self._tell(_end(each.decision.state, context))
-
-    def finished(self, messages: int, took_s: float) -> None:
-        pass
-
-    def sent_again(self, repeats: Sequence[Decision]) -> None:
-        pass
-
-    def swept(self, due: int, late_s: float, took_s: float) -> None:
-        pass
 
     def _tell(self, spans: Iterator[Finished]) -> None:
         for span in spans:
