@@ -25,12 +25,13 @@ def run_servers(directory: DataDirectory, detach: bool) -> None:
         for name, value in where.environment.items():
             print(f"export {name}='{value}'", flush=True)
         if not detach:
-            note("Both run; Ctrl-C stops them.")
             asyncio.run(_until_stopped())
 
 
 async def _until_stopped() -> None:
-    await Stopping().wait()
+    stopping = Stopping()
+    note("Both run; Ctrl-C stops them.")
+    await stopping.wait()
 
 
 @explaining
