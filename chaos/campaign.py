@@ -12,11 +12,12 @@ from itertools import islice
 from typing import TypeVar
 
 from chaos.matrix import Cell, cells, tried
-from chaos.record import find_saga
 from chaos.scenario import Scenario
 from chaos.sim.run import Result, run
 from chaos.sim.world import Setup
 from chaos.swarm import swarm
+from sagas import Saga
+from sagas.imports import named
 
 GivenT = TypeVar("GivenT")
 MadeT = TypeVar("MadeT")
@@ -58,7 +59,7 @@ class Summary:
 
 def setup_of(saga: str, scenario: Scenario | None, seed: int) -> Setup:
     """The setup of a run: the scenario's, or without one that of the seed."""
-    found = find_saga(saga)
+    found = named(saga, Saga)
     return swarm(found, seed) if scenario is None else scenario.setup(found)
 
 
@@ -83,7 +84,7 @@ class Tried:
 
 def matrix(saga: str, seeds: int, *, processes: int | None = None) -> Iterator[Tried]:
     """Each cell of the saga's matrix, as it comes in."""
-    positions = range(sum(1 for _ in cells(find_saga(saga))))
+    positions = range(sum(1 for _ in cells(named(saga, Saga))))
     yield from _everywhere(partial(_cell, saga, seeds), positions, processes)
 
 
@@ -106,7 +107,7 @@ def _summary(result: Result) -> Summary:
 
 
 def _cell(saga: str, seeds: int, position: int) -> Tried:
-    found = find_saga(saga)
+    found = named(saga, Saga)
     cell = tried(found, _nth(cells(found), position), range(seeds))
     return Tried(saga, position, cell.fired, None if cell.failed is None else cell.failed.seed)
 

@@ -7,26 +7,8 @@ from typing import Any
 
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.sim.run import Result, run
-from sagas import InvalidDefinition, Saga
-from sagas.imports import imported
-
-
-class NoSuchSaga(ValueError):
-    """What names no saga; the message says what to write."""
-
-
-def find_saga(name: str) -> Saga:
-    """The saga at `module:attribute`. Raises `NoSuchSaga`."""
-    module_name, colon, attribute = name.partition(":")
-    if not colon:
-        raise NoSuchSaga(f"{name!r} names no saga; write module:attribute, as sagas.order:order")
-    try:
-        found = getattr(imported(module_name), attribute, None)
-    except InvalidDefinition as error:
-        raise NoSuchSaga(str(error)) from error
-    if not isinstance(found, Saga):
-        raise NoSuchSaga(f"{attribute!r} in module {module_name!r} is not a Saga")
-    return found
+from sagas import Saga
+from sagas.imports import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +28,7 @@ class Record:
 
     def run(self) -> Result:
         """Again."""
-        return run(self.scenario.setup(find_saga(self.saga)), self.seed)
+        return run(self.scenario.setup(named(self.saga, Saga)), self.seed)
 
     def write(self, path: Path) -> None:
         """To a file."""

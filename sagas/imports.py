@@ -1,11 +1,15 @@
-"""Modules that users name: imported, or said to be missing or broken, with the lines that are theirs to mend."""
+"""Modules that users name, and what is in them: imported, or said to be missing or broken, with the lines to mend."""
 
 import importlib
 import traceback
 from collections.abc import Iterator
+from difflib import get_close_matches
 from types import ModuleType
+from typing import TypeVar
 
 from sagas.errors import InvalidDefinition
+
+T = TypeVar("T")
 
 _IMPORTING = (__file__, importlib.__file__, "<frozen importlib")  #: whose frames say nothing to the module's author
 
@@ -24,6 +28,28 @@ def imported(name: str) -> ModuleType:
         raise InvalidDefinition(_missing(name)) from error
     except Exception as error:
         raise _broken(name, error) from error
+
+
+def named(reference: str, kind: type[T]) -> T:
+    """What `module:attribute` names, of that kind; raises `InvalidDefinition` where there is no such thing."""
+    module_name, _, attribute = reference.partition(":")
+    if not attribute:
+        meant = _meant(reference)
+        like = f"{meant}:{meant.rpartition('.')[2]}"
+        raise InvalidDefinition(f"{reference!r} names no {kind.__name__}; write module:attribute, like {like!r}")
+    module = imported(module_name)
+    found = getattr(module, attribute, None)
+    if isinstance(found, kind):
+        return found
+    instead = _instead(module, attribute, kind)
+    raise InvalidDefinition(f"{attribute!r} in module {module_name!r} is not a {kind.__name__}.{instead}")
+
+
+def _instead(module: ModuleType, attribute: str, kind: type) -> str:
+    """What of that kind the module has under another name."""
+    there = [name for name, value in vars(module).items() if isinstance(value, kind)]
+    meant = there if len(there) == 1 else get_close_matches(attribute, there, n=1)
+    return f" Did you mean {meant[0]!r}?" if meant else ""
 
 
 def _missing(name: str) -> str:

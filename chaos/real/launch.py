@@ -7,13 +7,11 @@ Only a run starts it: it wants the plan of the run, and lives no longer than the
 """
 
 import argparse
-import importlib
 import os
 import sys
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Any
 
 from adapters.clock import SystemClock
 from adapters.logs import configure
@@ -35,26 +33,11 @@ from participants.context import Context
 from participants.participant import Participant
 from participants.settings import ParticipantSettings
 from sagas import Saga
+from sagas.imports import named
 from sagas.messages import Kind
 
 ORCHESTRATOR = "orchestrator"
 _DEFINITIONS = "chaos_definitions"  #: a module that is made here, of the versions that this process is to know
-
-
-class NotFound(ValueError):
-    """What `module:attribute` names is not there, or something else."""
-
-
-def find(reference: str, kind: type[Any]) -> Any:
-    """What `module:attribute` names. Raises `NotFound`."""
-    module, _, attribute = reference.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError as error:
-        raise NotFound(f"{reference}: {error}") from error
-    if not isinstance(found, kind):
-        raise NotFound(f"{reference} is not a {kind.__name__}; write it like package.module:attribute")
-    return found
 
 
 def versions(saga: Saga, count: int) -> list[Saga]:
@@ -127,12 +110,12 @@ def main() -> None:
     end_with_the_run()
     configure("info", "json")
     striker = Striker(plan, given.who, SystemClock())
-    saga = find(given.saga, Saga)
+    saga = named(given.saga, Saga)
     if given.role == ORCHESTRATOR:
         run_tuned(orchestrator(striker, versions(saga, given.versions)))
         return
     if given.reference:
-        theirs = find(given.reference, Participant)
+        theirs = named(given.reference, Participant)
     else:
         theirs = made_up(given.role, saga, plan.seed, given.reject_rate, not given.alone)
     run_tuned(participant(theirs, striker))

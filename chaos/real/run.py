@@ -77,7 +77,7 @@ def run(
 ) -> Result:
     """Run it. `progress` is told what happens; `keep_logs` is a directory for what the processes have said.
 
-    Raises `Impossible`, `NotFound`, `NotReady`, `GaveUp`, and what `LocalServer.start` raises.
+    Raises `Impossible`, `InvalidDefinition`, `NotReady`, `GaveUp`, and what `LocalServer.start` raises.
     """
     setup.check()
     for name in _OURS_ALONE:

@@ -13,17 +13,18 @@ from adapters.servers.process import free_port
 from adapters.streams.names import Streams
 from chaos.faults import Point
 from chaos.real import evidence, workload
-from chaos.real.launch import ORCHESTRATOR, find, versions
+from chaos.real.launch import ORCHESTRATOR, versions
 from chaos.real.processes import Processes
 from chaos.real.proxy import Wire
 from chaos.real.setup import Setup
 from chaos.standins import endpoints
 from participants.participant import Participant
 from sagas import Saga
+from sagas.imports import named
 
 
 class Services:
-    """The services of one run. Raises `NotFound` where the setup names what is not there."""
+    """The services of one run. Raises `InvalidDefinition` where the setup names what is not there."""
 
     def __init__(self, setup: Setup, plan: Path, mongo_url: str, wires: Mapping[Point, Wire]) -> None:
         self._setup = setup
@@ -80,13 +81,13 @@ class Services:
 
 def known_sagas(setup: Setup) -> Sequence[Saga]:
     """Every version that is in flight in the run, the oldest first."""
-    return versions(find(setup.saga, Saga), 2 if setup.upgraded else 1)
+    return versions(named(setup.saga, Saga), 2 if setup.upgraded else 1)
 
 
 def players(setup: Setup) -> dict[str, str | None]:
     """The participants that the saga needs, and who plays them: `module:attribute`, or a stand-in."""
     saga = known_sagas(setup)[0]
-    own = {find(reference, Participant).name: reference for reference in setup.participants}
+    own = {named(reference, Participant).name: reference for reference in setup.participants}
     names = sorted({endpoint.participant for endpoint in endpoints([saga]).values()})
     return {name: own.get(name) or workload.reference(name, saga) for name in names}
 

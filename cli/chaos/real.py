@@ -10,7 +10,6 @@ from rich.text import Text
 from adapters.servers import ServerFailed, ServerMissing
 from chaos.faults import Fault
 from chaos.matrix import Verdict
-from chaos.real.launch import NotFound
 from chaos.real.load_process import GaveUp
 from chaos.real.matrix import groups, verdicts
 from chaos.real.presets import PRESETS
@@ -24,6 +23,7 @@ from cli.chaos.runs import Outputs
 from cli.chaos.show import MARKS, STYLES
 from cli.failure import Exit, Failure
 from cli.terminal import note, show, show_json
+from sagas import InvalidDefinition
 
 _SILENT = "Never struck, so nothing was shown about"
 
@@ -33,7 +33,7 @@ def _explaining() -> Iterator[None]:
     """What is wrong with what was asked for, or with this machine, becomes `Failure`."""
     try:
         yield
-    except (Impossible, NotFound) as error:
+    except (Impossible, InvalidDefinition) as error:
         raise Failure(str(error), Exit.USAGE) from error
     except (NotReady, GaveUp, ServerMissing, ServerFailed) as error:
         raise Failure(str(error)) from error

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from chaos.campaign import Summary, Tried
 from chaos.matrix import Verdict
-from chaos.record import find_saga
 from chaos.report.content import Report, verdicts
 from chaos.sim.run import Result
 from chaos.story import history_of
 from cli.chaos.show import verdict
+from sagas import Saga
+from sagas.imports import named
 
 
 def run_report(command: str, total: Summary, words: str, shown: Result) -> Report:
@@ -40,7 +41,7 @@ def matrix_report(
         facts={"cells": cells, "strikes": f"{sum(tried.fired for tried in every):,}", "seconds": f"{seconds:.1f}"},
         violations=[str(violation) for red in reds for violation in red.violations],
         tables=[
-            verdicts(find_saga(saga), {at: (verdict(tried), tried.fired) for at, tried in cells_of.items()})
+            verdicts(named(saga, Saga), {at: (verdict(tried), tried.fired) for at, tried in cells_of.items()})
             for saga, cells_of in found.items()
         ],
         history=history_of(reds[0]) if reds else None,

@@ -10,7 +10,7 @@ from chaos.campaign import Summary, Tried, setup_of
 from chaos.faults import BY_NAME
 from chaos.matrix import Verdict, cells, setup_for
 from chaos.presets import PRESETS
-from chaos.record import NoSuchSaga, Record, find_saga
+from chaos.record import Record
 from chaos.report.write import write
 from chaos.samples import NoExample
 from chaos.scenario import InvalidScenario, Scenario
@@ -22,6 +22,8 @@ from cli.chaos.show import matrix_table, place_words, summary_words, verdict
 from cli.failure import Exit, Failure
 from cli.many import progress_bar
 from cli.terminal import note, show, show_json
+from sagas import InvalidDefinition, Saga
+from sagas.imports import named
 
 MANY = 1_000  #: seeds where no scenario is given
 
@@ -81,7 +83,7 @@ def run_replay(file: Path) -> Exit:
     """Repeat a recorded run."""
     try:
         result = Record.read(file).run()
-    except (InvalidScenario, NoSuchSaga, NoExample) as error:
+    except (InvalidScenario, InvalidDefinition, NoExample) as error:
         note(f"ERROR: {error}")
         return Exit.USAGE
     if result.held:
@@ -108,14 +110,14 @@ def _try_out(saga: str, scenario: Scenario | None) -> None:
     """Whether there is such a saga, and it can be run at all; before many processes find out that it can't."""
     try:
         run(setup_of(saga, scenario or Scenario(sagas=1), 0), 0)
-    except (InvalidScenario, NoSuchSaga, NoExample) as error:
+    except (InvalidScenario, InvalidDefinition, NoExample) as error:
         raise Failure(str(error), Exit.USAGE) from error
 
 
 def _tried(saga: str, seeds: int, processes: int | None) -> dict[int, Tried]:
     found = {}
     with progress_bar() as bar:
-        task = bar.add_task(saga, total=sum(1 for _ in cells(find_saga(saga))))
+        task = bar.add_task(saga, total=sum(1 for _ in cells(named(saga, Saga))))
         for tried in campaign.matrix(saga, seeds, processes=processes):
             found[tried.position] = tried
             bar.update(task, advance=1)
@@ -124,9 +126,9 @@ def _tried(saga: str, seeds: int, processes: int | None) -> dict[int, Tried]:
 
 def _first_red(saga: str, found: Mapping[int, Tried]) -> list[Result]:
     reds = [(position, tried.failed_seed) for position, tried in sorted(found.items()) if tried.failed_seed is not None]
-    everything = list(cells(find_saga(saga)))
+    everything = list(cells(named(saga, Saga)))
     return [
-        run(setup_for(find_saga(saga), everything[position].place, everything[position].fault), seed)
+        run(setup_for(named(saga, Saga), everything[position].place, everything[position].fault), seed)
         for position, seed in reds[:1]
     ]
 
@@ -135,8 +137,8 @@ def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
     if as_json:
         show_json(_matrix_json(saga, found))
     else:
-        show(matrix_table(find_saga(saga), found))
-    everything = list(cells(find_saga(saga)))
+        show(matrix_table(named(saga, Saga), found))
+    everything = list(cells(named(saga, Saga)))
     for position, tried in sorted(found.items()):
         if verdict(tried) is not Verdict.GREEN:
             note(f"{verdict(tried)}: {place_words(everything[position])}")
@@ -192,7 +194,7 @@ def _as_json(total: Summary, seconds: float, files: Sequence[Path]) -> dict[str,
 
 
 def _matrix_json(saga: str, found: Mapping[int, Tried]) -> dict[str, object]:
-    everything = list(cells(find_saga(saga)))
+    everything = list(cells(named(saga, Saga)))
     return {
         "saga": saga,
         "cells": [

@@ -11,7 +11,8 @@ from chaos.conformance.compose import Subject
 from chaos.samples import NoExample, example
 from cli.arguments import duration_s, json_object
 from cli.failure import Exit, Failure
-from cli.lookup import find_saga
+from cli.lookup import find
+from sagas import Saga
 from sagas.contracts import AnyEndpoint
 from sagas.steps import Step
 
@@ -46,7 +47,7 @@ class OfStep:
         """The step, if a saga is named. Raises `Failure`."""
         if self.saga is None:
             return None
-        saga = find_saga(self.saga)
+        saga = find(self.saga, Saga)
         found = next((step for step in saga.steps if step.name == self.step), None)
         if found is None:
             names = ", ".join(step.name for step in saga.steps)

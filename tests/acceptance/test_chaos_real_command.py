@@ -33,7 +33,7 @@ def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--saga", "nowhere:nothing"], "No module named 'nowhere'"),
+        (["--saga", "nowhere:nothing"], "there is no module 'nowhere'"),
         (["--participant", "sagas.order:order"], "is not a Participant"),
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 from chaos.campaign import Tried, matrix, runs
 from chaos.matrix import Place, cells, places
 from chaos.presets import PRESETS
-from chaos.record import find_saga
+from sagas import Saga
+from sagas.imports import named
 from sagas.order import order
 from support.long_saga import house
 
@@ -15,8 +16,8 @@ SEEDS = 10 if os.environ.get("SAGA_SOAK") else 1
 ORDER, HOUSE = "sagas.order:order", "support.long_saga:house"
 
 
-def named(saga: str, tried: Tried) -> str:
-    cell = list(cells(find_saga(saga)))[tried.position]
+def told(saga: str, tried: Tried) -> str:
+    cell = list(cells(named(saga, Saga)))[tried.position]
     return f"{cell.fault.name}, {cell.place.step} {cell.place.kind}"
 
 
@@ -25,9 +26,9 @@ def named(saga: str, tried: Tried) -> str:
 def test_every_cell_is_green(saga: str) -> None:
     tried = list(matrix(saga, SEEDS))
 
-    assert len(tried) == len(list(cells(find_saga(saga))))
-    assert not [f"{named(saga, one)}: seed {one.failed_seed}" for one in tried if one.failed_seed is not None]
-    assert not [f"{named(saga, one)}: never struck" for one in tried if not one.fired]
+    assert len(tried) == len(list(cells(named(saga, Saga))))
+    assert not [f"{told(saga, one)}: seed {one.failed_seed}" for one in tried if one.failed_seed is not None]
+    assert not [f"{told(saga, one)}: never struck" for one in tried if not one.fired]
 
 
 def test_the_rows_are_all_commands_that_can_be_sent() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from chaos.real.launch import NotFound, versions
+from chaos.real.launch import versions
 from chaos.real.services import known_sagas, players
 from chaos.real.setup import Setup
+from sagas import InvalidDefinition
 from sagas.order import order
 
 
@@ -25,12 +26,12 @@ def test_the_users_own_come_first() -> None:
     [
         (Setup(saga="no.such.module:saga"), "no.such.module"),
         (Setup(saga="sagas.order:nothing"), "is not a Saga"),
-        (Setup(saga="sagas.order"), "write it like package.module:attribute"),
+        (Setup(saga="sagas.order"), "write module:attribute, like"),
         (Setup(participants=["sagas.order:order"]), "is not a Participant"),
     ],
 )
 def test_what_is_not_there_is_said(setup: Setup, why: str) -> None:
-    with pytest.raises(NotFound, match=why):
+    with pytest.raises(InvalidDefinition, match=why):
         players(setup)
 
 

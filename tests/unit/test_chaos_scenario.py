@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chaos.presets import PRESETS
-from chaos.record import NoSuchSaga, Record, find_saga
+from chaos.record import Record
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.shrink import shrink
 from chaos.sim.run import run
@@ -72,19 +72,6 @@ def test_a_recorded_run_is_the_run_again(tmp_path: Path, seed: int) -> None:
     again = Record.read(tmp_path / "run.json").run()
 
     assert again.trace == result.trace
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("order", "write module:attribute"),
-        ("no.such:saga", "there is no module"),
-        ("sagas.order:Order", "is not a Saga"),
-    ],
-)
-def test_a_saga_that_cannot_be_found_is_explained(name: str, said: str) -> None:
-    with pytest.raises(NoSuchSaga, match=said):
-        find_saga(name)
 
 
 def test_a_run_that_fails_is_made_as_small_as_it_fails() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagas import Command, Definitions, Endpoint, InvalidDefinition, Reply, Saga, SagaData, SagaInput, UnknownSaga, step
+from sagas.imports import named
 from sagas.order import order
 
 
@@ -154,3 +155,19 @@ def test_a_module_with_a_wrong_definition_says_what_is_wrong(modules: Path) -> N
     (modules / "shop_wrong.py").write_text("from sagas import Retry\nRetry(attempts=0)\n")
     with pytest.raises(InvalidDefinition, match="attempts must be 1 to 1000"):
         Definitions.load("shop_wrong")
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("trip", "'trip' names no Saga; write module:attribute, like 'trip:trip'"),
+        ("sagas/order.py", "like 'sagas.order:order'"),
+        ("sagas.order:", "write module:attribute"),
+        ("no.such:saga", "there is no module 'no.such'"),
+        ("sagas.order:Order", "'Order' in module 'sagas.order' is not a Saga. Did you mean 'order'?"),
+    ],
+)
+def test_what_a_reference_does_not_name_is_said(reference: str, says: str) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
+        named(reference, Saga)
+    assert says in str(raised.value)
