@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.arguments import AsJson
+from cli.arguments import AsJson, duration_s
+from cli.failure import Exit, Failure
 
 ORDER = "sagas.order:order"
 
@@ -28,6 +29,17 @@ Participants = Annotated[
 OneSaga = Annotated[str, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="The saga that is run.")]
 Recordings = Annotated[Path, typer.Option("--records", help="Where a run that fails is recorded.", file_okay=False)]
 Report = Annotated[Path | None, typer.Option(help="A directory for report.html and junit.xml.", file_okay=False)]
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="DURATION",
+        help="How long a real run goes on, as 10m: at most an hour. Its faults strike every 12 s.",
+    ),
+]
+Rate = Annotated[
+    float | None, typer.Option("--rate", min=0.1, max=500, help="Sagas started each second of a real run; default: 30.")
+]
 Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes to run in; default: one for each core.")]
 
 
@@ -40,6 +52,8 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many; default: 1, or 1,000.")] = None,
     participant: Participants = None,
+    lasting: For = None,
+    rate: Rate = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
     report: Report = None,
@@ -49,15 +63,19 @@ def run(
 
     In the simulated world generated participants with a ledger stand in for yours. Exit code: 0 if every invariant
     held and every fault has struck. A simulated run that fails is made smaller, shown, and recorded: `saga chaos
-    replay` repeats it. A real run starts its own servers and processes, and touches no others.
+    replay` repeats it. A real run starts its own servers and processes, and touches no others; of one that fails
+    everything that it left behind is kept.
     """
     from cli.chaos.runs import Outputs, run_scenario  # noqa: PLC0415
 
     outputs = Outputs(records, report, as_json)
     if mode is Mode.REAL:
-        from cli.chaos.real import run_real  # noqa: PLC0415
+        from cli.chaos.real import Pace, run_real  # noqa: PLC0415
 
-        raise typer.Exit(run_real(saga, scenario, seed, participant or [], outputs))
+        pace = Pace(None if lasting is None else duration_s(lasting, "--for"), rate)
+        raise typer.Exit(run_real(saga, scenario, seed, participant or [], pace, outputs))
+    if lasting is not None or rate is not None:
+        raise Failure("--for and --rate are for real runs: add --mode real.", Exit.USAGE)
     raise typer.Exit(run_scenario(saga, scenario, seed, seeds, outputs, processes))
 
 

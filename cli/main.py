@@ -195,6 +195,7 @@ chaos.command(
         "saga chaos run flaky-bus --saga trip:trip --seeds 100",
         "saga chaos run scenario.yaml --seed 7 --json",
         "saga chaos run killer-monkey --mode real --report report",
+        "saga chaos run mixed-storm --mode real --for 10m --rate 25",
     ),
 )(chaos_commands.run)
 chaos.command(

@@ -20,6 +20,11 @@ def _named(*names: str, times: int = 1) -> tuple[Fault, ...]:
     return tuple(replace(BY_NAME[name], times=times) for name in names)
 
 
+_KILLER_MONKEY = ("kill orchestrator", "kill participant")
+_BUS_WIPED = ("flush Redis", "lose group of command", "lose group of reply", "kill Redis", "lose file of Redis")
+_FAILOVER_STORM = ("step down primary", "kill primary")
+_KILLS = _named("kill orchestrator", "kill participant", "kill Redis", "kill MongoDB", times=3)
+
 PRESETS: Mapping[str, Setup] = {
     "happy-baseline": _preset(),
     "killer-monkey": _preset(*_named("kill orchestrator", times=4), *_named("kill participant", times=6)),
@@ -27,11 +32,11 @@ PRESETS: Mapping[str, Setup] = {
         *_named("repeat command", "repeat reply", "trim command", "trim reply", times=2),
         *_named("slow wire from participants to Redis", "cut wire from orchestrators to Redis"),
     ),
-    "bus-wiped": _preset(
-        *_named("flush Redis", times=4),
-        *_named("lose group of command", "lose group of reply", "kill Redis", "lose file of Redis"),
-    ),
-    "failover-storm": _preset(*_named("step down primary", "kill primary", times=3), members=3),
+    "bus-wiped": _preset(*_named("flush Redis", times=4), *_named(*_BUS_WIPED[1:])),
+    "failover-storm": _preset(*_named(*_FAILOVER_STORM, times=3), members=3),
+    "mixed-storm": _preset(*_named(*_KILLER_MONKEY, *_BUS_WIPED, *_FAILOVER_STORM), members=3),
+    "kills": _preset(*_KILLS),
+    "kills-alone": replace(_preset(*_KILLS), orchestrators=1, instances=1),
     "zombie": _preset(
         *_named("pause orchestrator", "pause participant", times=3),
         *_named("pause before orchestrator save", "pause before participant commit"),

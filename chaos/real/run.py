@@ -13,31 +13,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from adapters.process import tune
 from chaos.checker import check
 from chaos.evidence import Evidence, Violation
 from chaos.faults import Fault
+from chaos.real import keeping
 from chaos.real.evidence import logged
-from chaos.real.plan import Strike
+from chaos.real.recovery import Recovery, recoveries
 from chaos.real.setup import Impossible, Setup
 from chaos.real.world import World
 from chaos.sim.nemesis import Event
 
+RECORDS = Path(".saga/chaos")
 _OURS_ALONE = ("SAGA_MONGO_URL", "SAGA_REDIS_URL")
-
-
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """How soon after a fault a saga was completed that began after it."""
-
-    fault: Fault
-    who: str
-    at_s: float  #: since the load began
-    seconds: float | None  #: None: none was completed afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +46,7 @@ class Result:
     throughput: Sequence[int]  #: sagas that ended in each second since the load began
     recoveries: Sequence[Recovery]
     logged: Mapping[str, int]  #: warnings and errors of the services, by event
+    record: Path | None = None  #: where everything about it is kept, if something did not hold
 
     @property
     def held(self) -> bool:
@@ -73,10 +65,16 @@ class Result:
 
 
 def run(
-    setup: Setup, seed: int, progress: Callable[[str], None] = lambda _: None, *, keep_logs: Path | None = None
+    setup: Setup,
+    seed: int,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    keep_logs: Path | None = None,
+    records: Path = RECORDS,
 ) -> Result:
     """Run it. `progress` is told what happens; `keep_logs` is a directory for what the processes have said.
 
+    If something does not hold, or the run itself fails, what is left of it is kept in a directory below `records`.
     Raises `Impossible`, `InvalidDefinition`, `NotReady`, `GaveUp`, and what `LocalServer.start` raises.
     """
     setup.check()
@@ -85,19 +83,36 @@ def run(
             raise Impossible(f"{name} is set, but faults strike only servers that the run has started: unset it")
     begun = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="saga-chaos-"))
+    record = records / f"real-{setup.saga.partition(':')[2]}-{seed}-{directory.name.removeprefix('saga-chaos-')}"
     tune()
     try:
         world = World(setup, seed, directory, progress)
-        with _ending_on_sigterm():
-            try:
-                evidence = asyncio.run(world.run())
-            finally:
-                world.servers.kill()  # Once more: a thread may have started one since.
-        return _result(world, evidence, time.monotonic() - begun)
+        result = _result(world, _evidence_of(world), time.monotonic() - begun)
+        return result if result.held else _kept(result, directory, record, progress)
+    except Exception:
+        keeping.keep_logs(directory, record)
+        progress(f"the run itself failed; what its processes said: {record}")
+        raise
     finally:
         if keep_logs is not None:
-            _copy_logs(directory, keep_logs)
+            keeping.keep_logs(directory, keep_logs)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _evidence_of(world: World) -> Evidence:
+    with _ending_on_sigterm():
+        try:
+            return asyncio.run(world.run())
+        finally:
+            world.servers.kill()  # Once more: a thread may have started one since.
+
+
+def _kept(result: Result, directory: Path, record: Path, progress: Callable[[str], None]) -> Result:
+    words = f"{result.setup.saga}, seed {result.seed}, {len(result.violations)} violations\n{result.setup}"
+    keeping.keep(words, result.violations, result.trace, result.evidence, record)
+    keeping.keep_logs(directory, record / "logs")
+    progress(f"what did not hold, and all there is about it: {record / keeping.VIOLATIONS}")
+    return replace(result, record=record)
 
 
 @contextmanager
@@ -113,12 +128,6 @@ def _ending_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _copy_logs(directory: Path, to: Path) -> None:
-    to.mkdir(parents=True, exist_ok=True)
-    for log in [*directory.glob("*.log"), *directory.glob("*/*.log"), *directory.glob("load.err")]:
-        shutil.copy(log, to / "-".join(log.relative_to(directory).parts))
-
-
 def _result(world: World, evidence: Evidence, took_s: float) -> Result:
     strikes = world.all_strikes()
     ends = [saga["ended_at"].timestamp() - world.begun for saga in evidence.sagas if saga["ended_at"]]
@@ -132,7 +141,7 @@ def _result(world: World, evidence: Evidence, took_s: float) -> Result:
         lasted_s=max(ends, default=0.0),
         took_s=took_s,
         throughput=_per_second(ends),
-        recoveries=[_recovery(strike, world.begun, evidence.sagas) for strike in strikes],
+        recoveries=recoveries(strikes, world.begun, evidence.sagas),
         logged=logged(world.logs),
     )
 
@@ -140,13 +149,3 @@ def _result(world: World, evidence: Evidence, took_s: float) -> Result:
 def _per_second(ends: Sequence[float]) -> list[int]:
     counted = Counter(int(end) for end in ends)
     return [counted[second] for second in range(max(counted, default=-1) + 1)]
-
-
-def _recovery(strike: Strike, begun: float, sagas: Sequence[Mapping[str, Any]]) -> Recovery:
-    later = [
-        saga["ended_at"].timestamp()
-        for saga in sagas
-        if saga["status"] == "completed" and saga["created_at"].timestamp() > strike.at
-    ]
-    seconds = min(later) - strike.at if later else None
-    return Recovery(strike.fault, strike.who, strike.at - begun, seconds)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from chaos.faults import CATALOGUE
 from chaos.matrix import Verdict, cells, places
+from chaos.real.recovery import Cost, Recovery
 from chaos.sim.nemesis import Event
 from sagas import Saga
 
@@ -32,7 +33,8 @@ class Curves:
     """How a real run went."""
 
     throughput: Sequence[int]  #: sagas that ended in each second
-    recoveries: Sequence[tuple[str, float, float | None]]  #: fault, when it struck, seconds until a saga was completed
+    recoveries: Sequence[Recovery]  #: after each strike
+    costs: Sequence[Cost] = ()  #: of each kind of fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Report:
     tables: Sequence[Verdicts] = ()
     history: History | None = None
     curves: Curves | None = None
+
+
+def seconds_words(seconds: float | None) -> str:
+    """How long something took that may never have come."""
+    return "never" if seconds is None else f"{seconds:.1f} s"
 
 
 def verdicts(saga: Saga, found: Mapping[int, tuple[Verdict, int]]) -> Verdicts:

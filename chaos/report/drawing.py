@@ -31,9 +31,10 @@ def curve(curves: Curves) -> str:
         for second, ended in enumerate(curves.throughput)
     )
     strikes = "".join(
-        f'<line class="strike" x1="{(x := 40 + at_s * (width - 50) / max(1, seconds - 1)):.1f}" x2="{x:.1f}" y1="20" '
-        f'y2="{height - 20}"><title>{escape(fault)} at {at_s:.1f} s</title></line>'
-        for fault, at_s, _ in curves.recoveries
+        f'<line class="strike" x1="{x:.1f}" x2="{x:.1f}" y1="20" y2="{height - 20}">'
+        f"<title>{escape(each.fault.name)} at {each.at_s:.1f} s</title></line>"
+        for each in curves.recoveries
+        for x in [40 + each.at_s * (width - 50) / max(1, seconds - 1)]
     )
     axis = f'<text x="4" y="24">{most}/s</text><text x="4" y="{height - 22}">0</text>'
     end = f'<text x="{width - 40}" y="{height - 4}">{seconds} s</text>'

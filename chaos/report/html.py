@@ -1,10 +1,10 @@
 """The report as one HTML page: no script, no network, readable in ten years."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from chaos.matrix import Verdict
-from chaos.report.content import Curves, Report, Verdicts
+from chaos.report.content import Curves, Report, Verdicts, seconds_words
 from chaos.report.drawing import curve, space_time
 
 _MARKS = {Verdict.GREEN: "✔", Verdict.RED: "✘", Verdict.GREY: "·"}
@@ -92,15 +92,23 @@ def _cell(cell: tuple[Verdict, int] | None) -> str:
 
 def _curves(curves: Curves) -> Iterator[str]:
     yield f'<h2>Sagas that ended in each second</h2><div class="wide">{curve(curves)}</div>'
-    rows = "".join(
-        f'<tr><td>{escape(fault)}</td><td class="cell">{at_s:.1f} s</td><td class="cell">{_seconds(took)}</td></tr>'
-        for fault, at_s, took in curves.recoveries
-    )
-    yield (
-        "<h2>From a fault to the next completed saga that began after it</h2>"
-        f"<table><tr><th>fault</th><th>struck at</th><th>took</th></tr>{rows}</table>"
-    )
+    yield "<h2>From a fault to the next completed saga that began after it</h2>"
+    kinds = [
+        (cost.kind, str(cost.strikes), *map(seconds_words, (cost.median_s, cost.worst_s, cost.standstill_s)))
+        for cost in curves.costs
+    ]
+    yield _rows(("fault", "strikes", "median", "worst", "longest in which no saga ended"), kinds)
+    strikes = [
+        (each.fault.name, each.who, f"{each.at_s:.1f} s", seconds_words(each.seconds), seconds_words(each.standstill_s))
+        for each in curves.recoveries
+    ]
+    yield "<h2>Each strike</h2>"
+    yield _rows(("fault", "whom", "at", "took", "no saga ended for"), strikes)
 
 
-def _seconds(seconds: float | None) -> str:
-    return "none was completed" if seconds is None else f"{seconds:.1f} s"
+def _rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts; the first column is words, the others are figures."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    figures = [(row[0], "".join(f'<td class="cell">{escape(cell)}</td>' for cell in row[1:])) for row in rows]
+    body = "".join(f"<tr><td>{escape(words)}</td>{cells}</tr>" for words, cells in figures)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'

@@ -1,8 +1,8 @@
 """`saga chaos run` and `matrix` with `--mode real`: real servers and processes, a few minutes each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 from rich.table import Table
 from rich.text import Text
@@ -10,13 +10,15 @@ from rich.text import Text
 from adapters.servers import ServerFailed, ServerMissing
 from chaos.faults import Fault
 from chaos.matrix import Verdict
+from chaos.real.lasting import lasting
 from chaos.real.load_process import GaveUp
 from chaos.real.matrix import groups, verdicts
 from chaos.real.presets import PRESETS
+from chaos.real.recovery import Recovery, costs
 from chaos.real.run import Result, run
 from chaos.real.setup import Impossible, Setup
 from chaos.real.world import NotReady
-from chaos.report.content import Curves, Report, Verdicts
+from chaos.report.content import Curves, Report, Verdicts, seconds_words
 from chaos.report.write import write
 from chaos.story import history_of
 from cli.chaos.runs import Outputs
@@ -24,6 +26,21 @@ from cli.chaos.show import MARKS, STYLES
 from cli.failure import Exit, Failure
 from cli.terminal import note, show, show_json
 from sagas import InvalidDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a run differs from its preset."""
+
+    for_s: float | None = None  #: how long it goes on
+    per_s: float | None = None  #: sagas started each second
+
+    def of(self, usual: Setup, seed: int) -> Setup:
+        """The setup at this pace; without `for_s` as long as it was. Raises `Impossible`."""
+        per_s = self.per_s or usual.per_s
+        setup = replace(usual, per_s=per_s, sagas=int(usual.loaded_s * per_s))
+        return setup if self.for_s is None else lasting(setup, self.for_s, seed)
+
 
 _SILENT = "Never struck, so nothing was shown about"
 
@@ -40,13 +57,17 @@ def _explaining() -> Iterator[None]:
 
 
 @_explaining()
-def run_real(saga: str, scenario: str | None, seed: int, participants: Sequence[str], outputs: Outputs) -> Exit:
+def run_real(
+    saga: str, scenario: str | None, seed: int, participants: Sequence[str], pace: Pace, outputs: Outputs
+) -> Exit:
     """One run of a preset, or of a group of the matrix. Raises `Failure` where it can't be run."""
     known = _known(Setup(saga=saga, participants=participants))
     if scenario not in known:
         raise Failure(f"A real run needs one of: {', '.join(known)}.", Exit.USAGE)
-    result = run(known[scenario], seed, note)
-    command = f"saga chaos run {scenario} --mode real --saga {saga} --seed {seed}"
+    result = run(pace.of(known[scenario], seed), seed, note, records=outputs.records)
+    paced = f" --for {pace.for_s:g}" if pace.for_s else ""
+    paced += f" --rate {pace.per_s:g}" if pace.per_s else ""
+    command = f"saga chaos run {scenario} --mode real --saga {saga} --seed {seed}{paced}"
     _told(command, {scenario: result}, outputs)
     return Exit.OK if result.held and not result.silent else Exit.OTHER
 
@@ -57,7 +78,7 @@ def matrix_real(saga: str, seed: int, participants: Sequence[str], outputs: Outp
     results = {}
     for name, setup in groups(Setup(saga=saga, participants=participants)).items():
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
-        results[name] = run(setup, seed, note)
+        results[name] = run(setup, seed, note, records=outputs.records)
     _told(f"saga chaos matrix --mode real --saga {saga}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green else Exit.OTHER
@@ -73,44 +94,56 @@ def _known(usual: Setup) -> dict[str, Setup]:
 def _told(command: str, results: Mapping[str, Result], outputs: Outputs) -> None:
     if outputs.as_json:
         show_json({name: _as_json(result) for name, result in results.items()})
-    else:
-        show(_table(results))
     for name, result in results.items():
+        if not outputs.as_json:
+            show(f"{name}: {_counts(result)}; {result.took_s:.0f} s")
+            show(_table(result))
         for violation in result.violations[:10]:
             note(f"{name}: {violation}")
+        if result.record is not None:
+            note(f"{name}: everything about it is in {result.record}")
         if result.silent:
             note(f"{_SILENT}: {', '.join(fault.name for fault in result.silent)}.")
     if outputs.report is not None:
         note(f"Report: {write(_report(command, results), outputs.report)}")
 
 
-def _table(results: Mapping[str, Result]) -> Table:
+def _table(result: Result) -> Table:
+    """A row for each fault. It has recovered once a saga was completed that began after it."""
     table = Table("fault", box=None, pad_edge=False, header_style="bold")
-    table.add_column("struck", justify="right")
-    table.add_column("next completed after", justify="right")
-    for name, result in results.items():
-        ended = ", ".join(f"{count:,} {status}" for status, count in sorted(result.statuses.items()))
-        table.add_row(Text(f"{name}: {ended}; {result.took_s:.0f} s", "bold"), "", "")
-        for fault, found in verdicts(result).items():
-            struck = Text(f"{MARKS[found]} {result.fired.get(fault, 0)}", STYLES[found])
-            table.add_row(fault.name, struck, _slowest(result, fault))
+    for column in ("struck", "recovered after", "at worst", "no saga ended for"):
+        table.add_column(column, justify="right")
+    for fault, found in verdicts(result).items():
+        struck = Text(f"{MARKS[found]} {result.fired.get(fault, 0)}", STYLES[found])
+        table.add_row(_aimed(fault), struck, *_cost(each for each in result.recoveries if each.fault == fault))
     return table
 
 
-def _slowest(result: Result, fault: Fault) -> str:
-    """The longest that it took until a saga was completed that began after the fault."""
-    took = [each.seconds for each in result.recoveries if each.fault == fault]
-    if not took:
-        return ""
-    return "never" if None in took else f"{max(one for one in took if one is not None):.1f} s"
+def _counts(result: Result) -> str:
+    """What became of the sagas, in words."""
+    stuck = sum(any(entry["status"] == "stuck" for entry in saga["history"]) for saga in result.evidence.sagas)
+    ended = ", ".join(f"{count:,} {status}" for status, count in sorted(result.statuses.items()))
+    return f"{len(result.evidence.requests):,} sagas started, {ended}; {stuck} were ever stuck"
+
+
+def _cost(found: Iterable[Recovery]) -> Iterator[str]:
+    """Median, worst, standstill of one fault's strikes; nothing where it never struck."""
+    for cost in costs(found):
+        yield seconds_words(cost.median_s)
+        yield seconds_words(cost.worst_s)
+        yield seconds_words(cost.standstill_s)
 
 
 def _as_json(result: Result) -> dict[str, object]:
     return {
         "held": result.held,
         "seconds": round(result.took_s, 1),
+        "started": len(result.evidence.requests),
         "sagas": dict(result.statuses),
         "violations": [str(violation) for violation in result.violations],
+        "record": None if result.record is None else str(result.record),
+        "recovery": [asdict(cost) for cost in costs(result.recoveries)],
+        "throughput": result.throughput,
         "faults": [
             {
                 "fault": fault.name,
@@ -128,7 +161,7 @@ def _as_json(result: Result) -> dict[str, object]:
 def _report(command: str, results: Mapping[str, Result]) -> Report:
     shown = next((result for result in results.values() if not result.held), next(iter(results.values())))
     facts = {
-        name: f"{sum(result.statuses.values()):,} sagas, {sum(result.fired.values())} strikes, {result.took_s:.0f} s"
+        name: f"{_counts(result)}; {sum(result.fired.values())} strikes, {result.took_s:.0f} s"
         for name, result in results.items()
     }
     return Report(
@@ -139,7 +172,9 @@ def _report(command: str, results: Mapping[str, Result]) -> Report:
         violations=[f"{violation} ({name})" for name, result in results.items() for violation in result.violations],
         never=[fault.name for result in results.values() for fault in result.silent],
         tables=[_verdicts(name, result) for name, result in results.items() if result.setup.faults],
-        curves=Curves(shown.throughput, [(each.fault.name, each.at_s, each.seconds) for each in shown.recoveries]),
+        curves=Curves(
+            shown.throughput, shown.recoveries, costs(each for one in results.values() for each in one.recoveries)
+        ),
         history=history_of(shown),
     )
 

@@ -76,9 +76,13 @@ def test_a_participant_without_its_inbox_is_found_out(tmp_path: Path) -> None:
 
     # Stand-ins: the shipped participants have a unique index on their ledgers as a second line of defence.
     setup = Setup(saga=PURCHASE, faults=[repeats], sagas=100, per_s=15, heal_within_s=10, participants_from=tmp_path)
-    result = run(setup, seed=1)
+    result = run(setup, seed=1, records=tmp_path / "records")
 
     assert "effects happen once" in {violation.invariant for violation in result.violations}, told(result)
+    assert result.record is not None
+    assert result.record.parent == tmp_path / "records"
+    assert str(result.violations[0]) in (result.record / "violations.txt").read_text()
+    assert (result.record / "logs" / "payments-1.log").stat().st_size
 
 
 def test_it_never_touches_servers_that_it_has_not_started(monkeypatch: pytest.MonkeyPatch) -> None:

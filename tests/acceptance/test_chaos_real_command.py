@@ -35,6 +35,7 @@ def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -
     [
         (["--saga", "nowhere:nothing"], "there is no module 'nowhere'"),
         (["--participant", "sagas.order:order"], "is not a Participant"),
+        (["--for", "2h"], "a run can last from 24 seconds to an hour"),
     ],
 )
 def test_what_is_not_there_is_a_usage_error(server_directory: Path, arguments: list[str], why: str) -> None:

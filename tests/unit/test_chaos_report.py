@@ -6,6 +6,8 @@ from xml.etree import ElementTree as ET
 
 from chaos.faults import BY_NAME
 from chaos.matrix import Verdict
+from chaos.real.catalogue import BY_NAME as BY_REAL_NAME
+from chaos.real.recovery import Recovery, costs
 from chaos.report.content import Curves, Report, verdicts
 from chaos.report.html import page
 from chaos.report.junit import document
@@ -56,13 +58,15 @@ def test_whatever_is_told_stays_text() -> None:
 
 
 def test_curves_show_the_faults_and_the_recovery_of_a_real_run() -> None:
-    curves = Curves(throughput=[3, 0, 5], recoveries=[("kill orchestrator", 1.0, 1.5), ("flush Redis", 2.0, None)])
+    flush = BY_REAL_NAME["flush Redis"]
+    strikes = [Recovery(flush, "Redis", 1.0, 1.5, 0.75), Recovery(flush, "Redis", 2.0, None, 2.25)]
 
-    shown = page(some_report(curves=curves))
+    shown = page(some_report(curves=Curves([3, 0, 5], strikes, costs(strikes))))
 
     assert 'class="curve"' in shown
-    assert "1.5 s" in shown
-    assert "none was completed" in shown
+    assert "<title>flush Redis at 2.0 s</title>" in shown
+    for row in (["2", "1.5 s", "never", "2.2 s"], ["Redis", "1.0 s", "1.5 s", "0.8 s"]):
+        assert f"<td>flush Redis</td>{''.join(f'<td class=cell>{cell}</td>' for cell in row)}" in shown.replace('"', "")
 
 
 def test_each_invariant_is_a_test_case_and_a_fault_that_never_struck_fails() -> None:
