@@ -6,11 +6,12 @@ A run that fails is repeated by whoever asked, from its seed: nothing but its se
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from chaos.invariants import found
 from chaos.matrix import Cell, cells, tried
 from chaos.scenario import Scenario
 from chaos.sim.run import Result, run
@@ -57,19 +58,28 @@ class Summary:
         return not self.failed and not self.never
 
 
-def setup_of(saga: str, scenario: Scenario | None, seed: int) -> Setup:
-    """The setup of a run: the scenario's, or without one that of the seed."""
-    found = named(saga, Saga)
-    return swarm(found, seed) if scenario is None else scenario.setup(found)
+def setup_of(saga: str, scenario: Scenario | None, seed: int, invariants: Sequence[str] = ()) -> Setup:
+    """The setup of a run: the scenario's, or without one that of the seed; with invariants that are named beside it.
+
+    Raises `InvalidDefinition`, `InvalidScenario`.
+    """
+    definition = named(saga, Saga)
+    setup = swarm(definition, seed) if scenario is None else scenario.setup(definition)
+    return replace(setup, invariants=found(invariants, setup.invariants))
 
 
 def runs(
-    saga: str, scenario: Scenario | None, seeds: Iterable[int], *, processes: int | None = None
+    saga: str,
+    scenario: Scenario | None,
+    seeds: Iterable[int],
+    *,
+    invariants: Sequence[str] = (),
+    processes: int | None = None,
 ) -> Iterator[Summary]:
     """Summaries of chunks of seeds, as they come in."""
     chosen = list(seeds)
     chunks = [chosen[first : first + CHUNK] for first in range(0, len(chosen), CHUNK)]
-    yield from _everywhere(partial(_some, saga, scenario), chunks, processes)
+    yield from _everywhere(partial(_some, saga, scenario, invariants), chunks, processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +92,17 @@ class Tried:
     failed_seed: int | None
 
 
-def matrix(saga: str, seeds: int, *, processes: int | None = None) -> Iterator[Tried]:
+def matrix(saga: str, seeds: int, *, invariants: Sequence[str] = (), processes: int | None = None) -> Iterator[Tried]:
     """Each cell of the saga's matrix, as it comes in."""
     positions = range(sum(1 for _ in cells(named(saga, Saga))))
-    yield from _everywhere(partial(_cell, saga, seeds), positions, processes)
+    yield from _everywhere(partial(_cell, saga, seeds, invariants), positions, processes)
 
 
-def _some(saga: str, scenario: Scenario | None, seeds: Sequence[int]) -> Summary:
+def _some(saga: str, scenario: Scenario | None, invariants: Sequence[str], seeds: Sequence[int]) -> Summary:
     wanted = frozenset[str]() if scenario is None else frozenset(strike.fault for strike in scenario.faults)
     total = Summary(wanted=wanted)
     for seed in seeds:
-        total += _summary(run(setup_of(saga, scenario, seed), seed))
+        total += _summary(run(setup_of(saga, scenario, seed, invariants), seed))
     return total
 
 
@@ -106,9 +116,9 @@ def _summary(result: Result) -> Summary:
     )
 
 
-def _cell(saga: str, seeds: int, position: int) -> Tried:
-    found = named(saga, Saga)
-    cell = tried(found, _nth(cells(found), position), range(seeds))
+def _cell(saga: str, seeds: int, invariants: Sequence[str], position: int) -> Tried:
+    definition = named(saga, Saga)
+    cell = tried(definition, _nth(cells(definition), position), range(seeds), found(invariants))
     return Tried(saga, position, cell.fired, None if cell.failed is None else cell.failed.seed)
 
 
@@ -118,5 +128,8 @@ def _nth(iterator: Iterator[Cell], position: int) -> Cell:
 
 def _everywhere(do: Callable[[GivenT], MadeT], given: Iterable[GivenT], processes: int | None) -> Iterator[MadeT]:
     with ProcessPoolExecutor(processes) as pool:
-        for future in as_completed([pool.submit(do, each) for each in given]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(do, each) for each in given]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # Whoever wants no more does not wait for what is left.

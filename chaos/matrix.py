@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chaos.faults import BY_NAME, CATALOGUE, Fault, Point, What
+from chaos.invariants import Invariant
 from chaos.sim.run import Result, run
 from chaos.sim.world import Setup
 from sagas import Saga
@@ -97,9 +98,9 @@ def cells(saga: Saga) -> Iterator[Cell]:
             yield Cell(place, fault)
 
 
-def tried(saga: Saga, cell: Cell, seeds: Sequence[int]) -> Cell:
+def tried(saga: Saga, cell: Cell, seeds: Sequence[int], invariants: Sequence[Invariant] = ()) -> Cell:
     """The cell with what came of it; ends at the first run in which something does not hold."""
-    setup = setup_for(saga, cell.place, cell.fault)
+    setup = replace(setup_for(saga, cell.place, cell.fault), invariants=tuple(invariants))
     aimed = cell.fault.aimed(cell.place.step, cell.place.kind)
     for seed in seeds:
         result = run(setup, seed)

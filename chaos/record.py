@@ -1,10 +1,12 @@
 """A run as a file, so that it can be repeated: `saga chaos replay FILE`."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chaos.invariants import found
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.sim.run import Result, run
 from sagas import Saga
@@ -26,9 +28,10 @@ class Record:
         scenario = Scenario.of("recorded", result.setup)
         return cls(saga, result.seed, scenario, tuple(map(str, result.violations)))
 
-    def run(self) -> Result:
-        """Again."""
-        return run(self.scenario.setup(named(self.saga, Saga)), self.seed)
+    def run(self, invariants: Sequence[str] = ()) -> Result:
+        """Again, maybe with more invariants. Raises `InvalidScenario`, `InvalidDefinition`."""
+        setup = self.scenario.setup(named(self.saga, Saga))
+        return run(replace(setup, invariants=found(invariants, setup.invariants)), self.seed)
 
     def write(self, path: Path) -> None:
         """To a file."""

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from chaos.faults import BY_NAME, Fault
+from chaos.invariants import Invariant
 from chaos.sim.world import Setup
 from chaos.swarm import next_version
 from sagas import Saga
@@ -74,6 +75,10 @@ class Strike(BaseModel):
         )
 
 
+#: Fields whose values a setup has in another form.
+_NOT_AS_IT_IS = {"name", "faults", "upgrading", "rejecting", "invariants"}
+
+
 class Scenario(BaseModel):
     """A whole scenario. What it does not say is as quiet as can be."""
 
@@ -97,6 +102,7 @@ class Scenario(BaseModel):
     heal_within_s: float = Field(3_600.0, ge=1, le=864_000, description="How long everything may take to end then.")
     most_messages: int = Field(100, ge=1, description="Commands and replies for one saga, at most.")
     most_stuck: int = Field(0, ge=0, description="Sagas that may ever be stuck.")
+    invariants: tuple[str, ...] = Field((), description="Of your own, as module:function, beside the usual ones.")
     faults: tuple[Strike, ...] = ()
 
     @classmethod
@@ -122,30 +128,36 @@ class Scenario(BaseModel):
             raise InvalidScenario("\n".join([f"{where}:", *faults])) from error
 
     def setup(self, saga: Saga) -> Setup:
-        """The scenario for a saga. Raises `InvalidScenario` where it names a step that the saga doesn't have."""
+        """The scenario for a saga.
+
+        Raises `InvalidScenario` where it names a step that the saga doesn't have, and `InvalidDefinition` where an
+        invariant is not there.
+        """
         known = {step.name for step in saga.steps}
         named = {*self.rejecting, *(strike.step for strike in self.faults if strike.step)}
         if unknown := sorted(named - known):
             steps = ", ".join(step.name for step in saga.steps)
             raise InvalidScenario(f"{self.name}: {saga.name} has no step {unknown[0]!r}; its steps: {steps}")
-        given = self.model_dump(exclude={"name", "faults", "upgrading", "rejecting"})
+        given = self.model_dump(exclude=_NOT_AS_IT_IS)
         return Setup(
             saga=saga,
             newer=next_version(saga) if self.upgrading else None,
             rejecting=frozenset(self.rejecting),
             faults=tuple(strike.to_fault() for strike in self.faults),
+            invariants=tuple(map(Invariant.named, self.invariants)),
             **given,
         )
 
     @classmethod
     def of(cls, name: str, setup: Setup) -> "Scenario":
         """The scenario that a setup came from, or could have come from."""
-        same = set(cls.model_fields) - {"name", "faults", "upgrading", "rejecting"}
+        same = set(cls.model_fields) - _NOT_AS_IT_IS
         return cls(
             name=name,
             upgrading=setup.newer is not None,
             rejecting=tuple(sorted(setup.rejecting)),
             faults=tuple(map(Strike.of, setup.faults)),
+            invariants=tuple(invariant.reference for invariant in setup.invariants),
             **{field: getattr(setup, field) for field in same},
         )
 

@@ -26,6 +26,14 @@ Participants = Annotated[
     list[str] | None,
     typer.Option("--participant", metavar="MODULE:ATTRIBUTE", help="One of your own, for real runs; may be repeated."),
 ]
+Invariants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--invariant",
+        metavar="MODULE:FUNCTION",
+        help="One of your own, checked beside the usual ones; may be repeated.",
+    ),
+]
 OneSaga = Annotated[str, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="The saga that is run.")]
 Recordings = Annotated[Path, typer.Option("--records", help="Where a run that fails is recorded.", file_okay=False)]
 Report = Annotated[Path | None, typer.Option(help="A directory for report.html and junit.xml.", file_okay=False)]
@@ -52,6 +60,7 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int | None, typer.Option(min=1, max=10_000_000, help="How many; default: 1, or 1,000.")] = None,
     participant: Participants = None,
+    invariant: Invariants = None,
     lasting: For = None,
     rate: Rate = None,
     records: Recordings = Path(".saga/chaos"),
@@ -73,10 +82,10 @@ def run(
         from cli.chaos.real import Pace, run_real  # noqa: PLC0415
 
         pace = Pace(None if lasting is None else duration_s(lasting, "--for"), rate)
-        raise typer.Exit(run_real(saga, scenario, seed, participant or [], pace, outputs))
+        raise typer.Exit(run_real(saga, scenario, seed, participant or [], invariant or [], pace, outputs))
     if lasting is not None or rate is not None:
         raise Failure("--for and --rate are for real runs: add --mode real.", Exit.USAGE)
-    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, outputs, processes))
+    raise typer.Exit(run_scenario(saga, scenario, seed, seeds, invariant or [], outputs, processes))
 
 
 def matrix(
@@ -86,6 +95,7 @@ def matrix(
     mode: InMode = Mode.SIM,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
     participant: Participants = None,
+    invariant: Invariants = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
     report: Report = None,
@@ -102,17 +112,23 @@ def matrix(
     if mode is Mode.REAL:
         from cli.chaos.real import matrix_real  # noqa: PLC0415
 
-        raise typer.Exit(max(matrix_real(one, 0, participant or [], outputs) for one in saga or [ORDER]))
-    raise typer.Exit(run_matrix(saga or [ORDER], seeds, outputs, processes))
+        raise typer.Exit(
+            max(matrix_real(one, 0, participant or [], invariant or [], outputs) for one in saga or [ORDER])
+        )
+    raise typer.Exit(run_matrix(saga or [ORDER], seeds, invariant or [], outputs, processes))
 
 
 def replay(
     file: Annotated[Path, typer.Argument(help="A recorded run.")],
+    invariant: Invariants = None,
 ) -> None:
-    """Repeat a recorded run: FIXED (exit code 0), FAILED (1), or ERROR (2) where it can't be repeated."""
+    """Repeat a recorded run: FIXED (exit code 0), FAILED (1), or ERROR (2) where it can't be repeated.
+
+    Invariants that it was checked by are checked again.
+    """
     from cli.chaos.runs import run_replay  # noqa: PLC0415
 
-    raise typer.Exit(run_replay(file))
+    raise typer.Exit(run_replay(file, invariant or []))
 
 
 def ls(as_json: AsJson = False) -> None:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.process import tune
-from chaos.checker import check
 from chaos.evidence import Evidence, Violation
 from chaos.faults import Fault
+from chaos.invariants import judge
 from chaos.real import keeping
 from chaos.real.evidence import logged
 from chaos.real.recovery import Recovery, recoveries
@@ -134,7 +134,7 @@ def _result(world: World, evidence: Evidence, took_s: float) -> Result:
     return Result(
         seed=world.seed,
         setup=world.setup,
-        violations=check(evidence),
+        violations=judge(evidence, world.setup.invariants),
         fired=Counter(strike.fault for strike in strikes),
         trace=[Event(strike.at - world.begun, strike.who, strike.fault.name, strike.about) for strike in strikes],
         evidence=evidence,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.faults import Fault, Point
+from chaos.invariants import Invariant
 from chaos.real.catalogue import BY_NAME
 from chaos.real.striker import WITHIN
 
@@ -30,6 +31,7 @@ class Setup:
     batch: bool = True  #: whether stand-ins take batches
     upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
     heal_within_s: float = 120.0  #: then everything must have ended
+    invariants: Sequence[Invariant] = ()  #: beside the checker's own
     participants_from: Path | None = None  #: a copy of this project's source, maybe with a defect, that they run
 
     @property

@@ -48,6 +48,7 @@ class Report:
     violations: Sequence[str] = ()
     fired: Mapping[str, int] = field(default_factory=dict)
     never: Sequence[str] = ()
+    invariants: Sequence[str] = ()  #: the user's own that were checked, too
     tables: Sequence[Verdicts] = ()
     history: History | None = None
     curves: Curves | None = None

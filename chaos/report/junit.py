@@ -28,7 +28,7 @@ def _cases(report: Report) -> Iterator[tuple[str, str]]:
                     yield f"{table.title}: {fault}, {column}", _words(cell[0])
     if report.tables:
         return
-    for name in INVARIANTS:
+    for name in (*INVARIANTS, *report.invariants):
         yield name, "\n".join(one for one in report.violations if one.startswith(f"{name}:"))
     for fault in report.never:
         yield f"{fault} has struck", "it never did"

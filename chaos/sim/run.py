@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from chaos.checker import check
 from chaos.evidence import Evidence, Violation
 from chaos.faults import Fault
+from chaos.invariants import judge
 from chaos.sim.loop import VirtualLoop
 from chaos.sim.nemesis import Event
 from chaos.sim.world import Setup, World
@@ -54,7 +54,8 @@ def run(setup: Setup, seed: int) -> Result:
             lasted_s = loop.time()
         finally:
             _end(loop)
-    return Result(seed, setup, check(evidence), dict(world.nemesis.fired), world.nemesis.trace, evidence, lasted_s)
+    violations = judge(evidence, setup.invariants)
+    return Result(seed, setup, violations, dict(world.nemesis.fired), world.nemesis.trace, evidence, lasted_s)
 
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:

@@ -12,6 +12,7 @@ from adapters.errors import Unavailable
 from chaos import samples
 from chaos.evidence import Evidence, Request
 from chaos.faults import Fault, Point
+from chaos.invariants import Invariant
 from chaos.sim.bus import Servers, SimServer
 from chaos.sim.loop import VirtualClock
 from chaos.sim.nemesis import Nemesis
@@ -61,6 +62,7 @@ class Setup:
     heal_within_s: float = 3_600.0
     most_messages: int = 100  #: for one saga
     most_stuck: int = 0  #: sagas that may ever be stuck
+    invariants: Sequence[Invariant] = ()  #: beside the checker's own
 
 
 @dataclass

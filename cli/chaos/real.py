@@ -9,6 +9,7 @@ from rich.text import Text
 
 from adapters.servers import ServerFailed, ServerMissing
 from chaos.faults import Fault
+from chaos.invariants import found as invariants_of
 from chaos.matrix import Verdict
 from chaos.real.lasting import lasting
 from chaos.real.load_process import GaveUp
@@ -41,6 +42,11 @@ class Pace:
         setup = replace(usual, per_s=per_s, sagas=int(usual.loaded_s * per_s))
         return setup if self.for_s is None else lasting(setup, self.for_s, seed)
 
+    def __str__(self) -> str:
+        """As options of the command line."""
+        paced = f" --for {self.for_s:g}" if self.for_s else ""
+        return paced + (f" --rate {self.per_s:g}" if self.per_s else "")
+
 
 _SILENT = "Never struck, so nothing was shown about"
 
@@ -58,35 +64,48 @@ def _explaining() -> Iterator[None]:
 
 @_explaining()
 def run_real(
-    saga: str, scenario: str | None, seed: int, participants: Sequence[str], pace: Pace, outputs: Outputs
+    saga: str,
+    scenario: str | None,
+    seed: int,
+    participants: Sequence[str],
+    invariants: Sequence[str],
+    pace: Pace,
+    outputs: Outputs,
 ) -> Exit:
     """One run of a preset, or of a group of the matrix. Raises `Failure` where it can't be run."""
-    known = _known(Setup(saga=saga, participants=participants))
+    known = _known(Setup(saga=saga, participants=participants, invariants=invariants_of(invariants)))
     if scenario not in known:
         raise Failure(f"A real run needs one of: {', '.join(known)}.", Exit.USAGE)
     result = run(pace.of(known[scenario], seed), seed, note, records=outputs.records)
-    paced = f" --for {pace.for_s:g}" if pace.for_s else ""
-    paced += f" --rate {pace.per_s:g}" if pace.per_s else ""
-    command = f"saga chaos run {scenario} --mode real --saga {saga} --seed {seed}{paced}"
+    command = f"saga chaos run {scenario} --seed {seed} {_options(known[scenario])}{pace}"
     _told(command, {scenario: result}, outputs)
     return Exit.OK if result.held and not result.silent else Exit.OTHER
 
 
 @_explaining()
-def matrix_real(saga: str, seed: int, participants: Sequence[str], outputs: Outputs) -> Exit:
+def matrix_real(saga: str, seed: int, participants: Sequence[str], invariants: Sequence[str], outputs: Outputs) -> Exit:
     """Every group of faults, one run after the other. Raises `Failure` where it can't be run."""
     results = {}
-    for name, setup in groups(Setup(saga=saga, participants=participants)).items():
+    usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
+    for name, setup in groups(usual).items():
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
         results[name] = run(setup, seed, note, records=outputs.records)
-    _told(f"saga chaos matrix --mode real --saga {saga}", results, outputs)
+    _told(f"saga chaos matrix {_options(usual)}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green else Exit.OTHER
 
 
+def _options(setup: Setup) -> str:
+    """How the command line says what was run."""
+    own = [f"--participant {each}" for each in setup.participants]
+    checked = [f"--invariant {each.reference}" for each in setup.invariants]
+    return " ".join(["--mode real", f"--saga {setup.saga}", *own, *checked])
+
+
 def _known(usual: Setup) -> dict[str, Setup]:
     presets = {
-        name: replace(preset, saga=usual.saga, participants=usual.participants) for name, preset in PRESETS.items()
+        name: replace(preset, saga=usual.saga, participants=usual.participants, invariants=usual.invariants)
+        for name, preset in PRESETS.items()
     }
     return presets | {name.replace(" ", "-"): setup for name, setup in groups(usual).items()}
 
@@ -171,6 +190,7 @@ def _report(command: str, results: Mapping[str, Result]) -> Report:
         facts={"seed": str(shown.seed), **facts},
         violations=[f"{violation} ({name})" for name, result in results.items() for violation in result.violations],
         never=[fault.name for result in results.values() for fault in result.silent],
+        invariants=[invariant.name for invariant in shown.setup.invariants],
         tables=[_verdicts(name, result) for name, result in results.items() if result.setup.faults],
         curves=Curves(
             shown.throughput, shown.recoveries, costs(each for one in results.values() for each in one.recoveries)

@@ -23,6 +23,7 @@ def run_report(command: str, total: Summary, words: str, shown: Result) -> Repor
         + [str(violation) for violation in shown.violations],
         fired=dict(sorted(total.fired.items())),
         never=total.never,
+        invariants=[invariant.name for invariant in shown.setup.invariants],
         history=history_of(shown),
     )
 

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos import campaign
 from chaos.campaign import Summary, Tried, setup_of
 from chaos.faults import BY_NAME
+from chaos.invariants import found as invariants_of
 from chaos.matrix import Verdict, cells, setup_for
 from chaos.presets import PRESETS
 from chaos.record import Record
@@ -38,15 +39,21 @@ class Outputs:
 
 
 def run_scenario(
-    saga: str, scenario: str | None, first: int, seeds: int | None, outputs: Outputs, processes: int | None
+    saga: str,
+    scenario: str | None,
+    first: int,
+    seeds: int | None,
+    invariants: Sequence[str],
+    outputs: Outputs,
+    processes: int | None,
 ) -> Exit:
     """Run seeds of a scenario. Raises `Failure` where it can't be run."""
     chosen, count = _scenario(scenario), seeds or (MANY if scenario is None else 1)
-    _try_out(saga, chosen)
+    _try_out(saga, chosen, invariants)
     begun = time.monotonic()
-    total = _run_all(saga, chosen, range(first, first + count), processes, scenario or "swarm")
+    total = _run_all(saga, chosen, range(first, first + count), invariants, processes)
     seconds = time.monotonic() - begun
-    failed = next((run(setup_of(saga, chosen, seed), seed) for seed, _ in sorted(total.failed)[:1]), None)
+    failed = next((run(setup_of(saga, chosen, seed, invariants), seed) for seed, _ in sorted(total.failed)[:1]), None)
     smallest = None if failed is None else _smaller(failed)
     files = [] if smallest is None else [_recorded(saga, smallest, outputs.records)]
     if outputs.as_json:
@@ -54,35 +61,39 @@ def run_scenario(
     else:
         show(summary_words(total, seconds))
     if outputs.report is not None:
-        shown = smallest or run(setup_of(saga, chosen, first), first)
-        command = f"saga chaos run {scenario or ''} --saga {saga} --seed {first} --seeds {count}".replace("  ", " ")
+        shown = smallest or run(setup_of(saga, chosen, first, invariants), first)
+        what = " ".join([*([scenario] if scenario else []), f"--saga {saga}", *_options(invariants)])
+        command = f"saga chaos run {what} --seed {first} --seeds {count}"
         report = run_report(command, total, summary_words(total, seconds), shown)
         note(f"Report: {write(report, outputs.report)}")
     return _concluded(total, files)
 
 
-def run_matrix(sagas: Sequence[str], seeds: int, outputs: Outputs, processes: int | None) -> Exit:
+def run_matrix(
+    sagas: Sequence[str], seeds: int, invariants: Sequence[str], outputs: Outputs, processes: int | None
+) -> Exit:
     """The matrix of each saga. Raises `Failure` where one can't be run."""
     begun, found, reds = time.monotonic(), dict[str, dict[int, Tried]](), list[Result]()
     for saga in sagas:
-        _try_out(saga, None)
-        found[saga] = _tried(saga, seeds, processes)
+        _try_out(saga, None, invariants)
+        found[saga] = _tried(saga, seeds, invariants, processes)
         _show_matrix(saga, found[saga], outputs.as_json)
-        reds += [_smaller(red) for red in _first_red(saga, found[saga])]
-    for red, saga in zip(reds, sagas, strict=False):
-        note(f"Repeat it with: saga chaos replay {_recorded(saga, red, outputs.records)}")
+        if (red := _first_red(saga, found[saga], invariants)) is not None:
+            reds.append(_smaller(red))
+            note(f"Repeat it with: saga chaos replay {_recorded(saga, reds[-1], outputs.records)}")
     if outputs.report is not None:
-        command = f"saga chaos matrix {' '.join(f'--saga {saga}' for saga in sagas)} --seeds {seeds}"
+        what = " ".join([*(f"--saga {saga}" for saga in sagas), *_options(invariants)])
+        command = f"saga chaos matrix {what} --seeds {seeds}"
         report = matrix_report(command, found, time.monotonic() - begun, reds)
         note(f"Report: {write(report, outputs.report)}")
     green = all(verdict(tried) is Verdict.GREEN for cells_of in found.values() for tried in cells_of.values())
     return Exit.OK if green else Exit.OTHER
 
 
-def run_replay(file: Path) -> Exit:
+def run_replay(file: Path, invariants: Sequence[str]) -> Exit:
     """Repeat a recorded run."""
     try:
-        result = Record.read(file).run()
+        result = Record.read(file).run(invariants)
     except (InvalidScenario, InvalidDefinition, NoExample) as error:
         note(f"ERROR: {error}")
         return Exit.USAGE
@@ -106,31 +117,36 @@ def _scenario(name: str | None) -> Scenario | None:
         raise Failure(str(error), Exit.USAGE) from error
 
 
-def _try_out(saga: str, scenario: Scenario | None) -> None:
+def _try_out(saga: str, scenario: Scenario | None, invariants: Sequence[str]) -> None:
     """Whether there is such a saga, and it can be run at all; before many processes find out that it can't."""
     try:
-        run(setup_of(saga, scenario or Scenario(sagas=1), 0), 0)
+        run(setup_of(saga, scenario or Scenario(sagas=1), 0, invariants), 0)
     except (InvalidScenario, InvalidDefinition, NoExample) as error:
         raise Failure(str(error), Exit.USAGE) from error
 
 
-def _tried(saga: str, seeds: int, processes: int | None) -> dict[int, Tried]:
+def _options(invariants: Sequence[str]) -> list[str]:
+    return [f"--invariant {each}" for each in invariants]
+
+
+def _tried(saga: str, seeds: int, invariants: Sequence[str], processes: int | None) -> dict[int, Tried]:
     found = {}
     with progress_bar() as bar:
         task = bar.add_task(saga, total=sum(1 for _ in cells(named(saga, Saga))))
-        for tried in campaign.matrix(saga, seeds, processes=processes):
+        for tried in campaign.matrix(saga, seeds, invariants=invariants, processes=processes):
             found[tried.position] = tried
             bar.update(task, advance=1)
     return found
 
 
-def _first_red(saga: str, found: Mapping[int, Tried]) -> list[Result]:
+def _first_red(saga: str, found: Mapping[int, Tried], invariants: Sequence[str]) -> Result | None:
     reds = [(position, tried.failed_seed) for position, tried in sorted(found.items()) if tried.failed_seed is not None]
-    everything = list(cells(named(saga, Saga)))
-    return [
-        run(setup_for(named(saga, Saga), everything[position].place, everything[position].fault), seed)
-        for position, seed in reds[:1]
-    ]
+    if not reds:
+        return None
+    position, seed = reds[0]
+    cell = list(cells(named(saga, Saga)))[position]
+    setup = setup_for(named(saga, Saga), cell.place, cell.fault)
+    return run(replace(setup, invariants=invariants_of(invariants)), seed)
 
 
 def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
@@ -144,12 +160,14 @@ def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
             note(f"{verdict(tried)}: {place_words(everything[position])}")
 
 
-def _run_all(saga: str, scenario: Scenario | None, seeds: range, processes: int | None, title: str) -> Summary:
+def _run_all(
+    saga: str, scenario: Scenario | None, seeds: range, invariants: Sequence[str], processes: int | None
+) -> Summary:
     everything = frozenset(BY_NAME) if scenario is None and len(seeds) >= MANY else frozenset[str]()
     total = Summary(wanted=everything)
     with progress_bar() as bar:
-        task = bar.add_task(title, total=len(seeds))
-        for summary in campaign.runs(saga, scenario, seeds, processes=processes):
+        task = bar.add_task("swarm" if scenario is None else scenario.name, total=len(seeds))
+        for summary in campaign.runs(saga, scenario, seeds, invariants=invariants, processes=processes):
             total += summary
             bar.update(task, advance=summary.runs)
     return total

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,9 @@ class Document:
 
     @property
     def runs(self) -> bool:
-        """Whether it tells its reader to run the service."""
-        return any(block.language == "console" and _UP.search(block.text) for block in self.blocks)
+        """Whether it tells its reader to run the service, or shows what comes of a command."""
+        up = any(block.language == "console" and _UP.search(block.text) for block in self.blocks)
+        return up or any(shown is not None for _, shown in self.commands())
 
     def written_in(self, language: str) -> Sequence[Block]:
         """The blocks of one language."""
@@ -88,7 +90,7 @@ class Document:
 
     def commands(self) -> Iterator[tuple[Block, Block | None]]:
         """Each block of `sh`, with the one after it where that shows its output."""
-        for block, after in zip(self.blocks, [*self.blocks[1:], None], strict=True):
+        for block, after in zip_longest(self.blocks, self.blocks[1:]):
             if block.language == "sh":
                 yield block, after if after is not None and after.language in ("json", "text") else None
 
