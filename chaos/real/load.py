@@ -1,13 +1,15 @@
 """The clients of a run, in a process of their own: `python -m chaos.real.load LOAD.json`.
 
 Each saga is asked for with the same id until some answer is 2xx. The log has one line before each request and one after
-each answer, synced to the disk: it is evidence, and knows nothing that a client could not.
+each answer, written before anything goes on: it is evidence, and knows nothing that a client could not.
 """
 
 import asyncio
 import json
-import os
+import ssl
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -59,7 +61,7 @@ class Load:
 
 
 class Log:
-    """Lines that are on the disk before anything goes on."""
+    """Lines that outlive this process. They are not synced: a disk that is slow would slow down the load."""
 
     def __init__(self, file: Path, clock: Clock) -> None:
         self._file = file.open("ab", buffering=0)
@@ -68,15 +70,14 @@ class Log:
     def write(self, **line: Any) -> None:
         """Add a line."""
         self._file.write(json.dumps({"at": self._clock.now().timestamp(), **line}).encode() + b"\n")
-        os.fsync(self._file.fileno())
 
 
 class Clients:
     """All clients of a run."""
 
-    def __init__(self, load: Load, client: httpx.AsyncClient, log: Log, clock: Clock) -> None:
+    def __init__(self, load: Load, lanes: "Lanes", log: Log, clock: Clock) -> None:
         self._load = load
-        self._client = client
+        self._lanes = lanes
         self._log = log
         self._clock = clock
         self._rng = Random(f"{load.seed}/clients")
@@ -99,12 +100,13 @@ class Clients:
     async def _ask(self, saga_id: str, what: str, path: str, body: dict[str, Any]) -> bool:
         """Whether the answer was 2xx."""
         url = self._rng.choice(self._load.urls)
-        self._log.write(id=saga_id, asked=what)
-        try:
-            answer = await self._client.post(f"{url}{path}", json=body)
-        except httpx.HTTPError as error:
-            self._log.write(id=saga_id, answered=what, status=None, error=type(error).__name__)
-            return False
+        async with self._lanes.free() as client:
+            self._log.write(id=saga_id, asked=what)
+            try:
+                answer = await client.post(f"{url}{path}", json=body)
+            except httpx.HTTPError as error:
+                self._log.write(id=saga_id, answered=what, status=None, error=type(error).__name__)
+                return False
         named = answer.json().get("id") if answer.is_success else None
         self._log.write(id=saga_id, answered=what, status=answer.status_code, named=named)
         if answer.is_client_error and what == "start":
@@ -112,11 +114,33 @@ class Clients:
         return answer.is_success
 
 
+class Lanes:
+    """So many requests at once, each on connections of its own: in one pool all that wait would look at each other."""
+
+    def __init__(self, idle: list[httpx.AsyncClient]) -> None:
+        self._idle = idle
+        self._free = asyncio.Semaphore(len(idle))
+
+    @asynccontextmanager
+    async def free(self) -> AsyncIterator[httpx.AsyncClient]:
+        """One that nobody uses, as soon as there is one."""
+        async with self._free:
+            client = self._idle.pop()
+            try:
+                yield client
+            finally:
+                self._idle.append(client)
+
+
 async def _main(file: Path) -> None:
     load, clock = Load.read(file), SystemClock()
-    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    async with httpx.AsyncClient(timeout=httpx.Timeout(TIMEOUT_S, pool=None), limits=limits) as client:
-        await Clients(load, client, Log(Path(load.log), clock), clock).run()
+    context = ssl.create_default_context()  # One for all: making it takes longer than a request.
+    async with AsyncExitStack() as stack:
+        idle = [
+            await stack.enter_async_context(httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=context))
+            for _ in range(AT_ONCE)
+        ]
+        await Clients(load, Lanes(idle), Log(Path(load.log), clock), clock).run()
 
 
 if __name__ == "__main__":

@@ -184,7 +184,9 @@ class World:
         await asyncio.to_thread(self.servers.heal)
         self.progress("healed; waiting for the end of every saga")
         if not await load.ended(LOAD_WITHIN_S):
-            self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, clients were still being refused")
+            accepted = sum(each.accepted for each in evidence.requests(self._load_log, self.saga.name))
+            late = f"only {accepted:,} of {self.setup.sagas:,} sagas had been accepted"
+            self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, {late}")
         try:
             async with asyncio.timeout(self.setup.heal_within_s):
                 await self._until_ended(mongo)
