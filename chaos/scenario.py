@@ -10,6 +10,7 @@ faults:
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from chaos.faults import BY_NAME, Fault
 from chaos.invariants import Invariant
+from chaos.real.catalogue import BY_NAME as REAL_BY_NAME
 from chaos.sim.world import Setup
 from chaos.swarm import next_version
 from sagas import Saga
@@ -25,6 +27,13 @@ from sagas import Saga
 
 class InvalidScenario(ValueError):
     """A scenario that can't be run; the message says where, and what to write instead."""
+
+
+def _instead(name: str, catalogue: Mapping[str, Fault]) -> str:
+    """What a catalogue has of the same kind or at the same place as a fault that is not in it; else all of it."""
+    lacking = (BY_NAME | REAL_BY_NAME)[name]
+    alike = [one for one, fault in catalogue.items() if fault.what is lacking.what or fault.point is lacking.point]
+    return f"it has {', '.join(alike or catalogue)}"
 
 
 class Strike(BaseModel):
@@ -43,13 +52,17 @@ class Strike(BaseModel):
     @field_validator("fault")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in BY_NAME:
-            raise ValueError(f"there is no fault {name!r}; `saga chaos ls` lists them")
+        if name not in BY_NAME and name not in REAL_BY_NAME:
+            near = get_close_matches(name, [*BY_NAME, *REAL_BY_NAME], n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"there is no fault {name!r}{meant}; `saga chaos ls` lists them")
         return name
 
-    def to_fault(self) -> Fault:
-        """As the language of faults has it."""
-        usual = BY_NAME[self.fault]
+    def to_fault(self, catalogue: Mapping[str, Fault] = BY_NAME, who: str = "a simulated run") -> Fault:
+        """As the language of faults has it. Raises `InvalidScenario` where that kind of run has no such fault."""
+        usual = catalogue.get(self.fault)
+        if usual is None:
+            raise InvalidScenario(f"{who} has no fault {self.fault!r}; {_instead(self.fault, catalogue)}")
         return Fault(
             usual.what,
             usual.point,
@@ -76,7 +89,7 @@ class Strike(BaseModel):
 
 
 #: Fields whose values a setup has in another form.
-_NOT_AS_IT_IS = {"name", "faults", "upgrading", "rejecting", "invariants"}
+_NOT_AS_IT_IS = {"name", "members", "faults", "upgrading", "rejecting", "invariants"}
 
 
 class Scenario(BaseModel):
@@ -95,6 +108,7 @@ class Scenario(BaseModel):
     upgrading: bool = Field(False, description="A second version is rolled out, one orchestrator after the other.")
     orchestrators: int = Field(2, ge=1, le=16)
     instances: int = Field(2, ge=1, le=16, description="Processes of each participant.")
+    members: Literal[1, 3] = Field(1, description="Of MongoDB's replica set, in a real run.")
     participants_late_s: float = Field(0.0, ge=0, le=3_600, description="They begin so much later than all others.")
     batch: bool = Field(True, description="Whether the participants' handlers take batches.")
     skew_s: float = Field(0.0, ge=0, le=3_600, description="How far apart the processes' clocks are, at most.")
@@ -107,14 +121,15 @@ class Scenario(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> "Scenario":
-        """From a file, YAML or JSON. Raises `InvalidScenario`."""
+        """From a file, YAML or JSON; called like the file, unless it says otherwise. Raises `InvalidScenario`."""
         try:
             read = yaml.safe_load(path.read_text())
         except OSError as error:
             raise InvalidScenario(f"{path}: {error.strerror}") from error
         except yaml.YAMLError as error:
             raise InvalidScenario(f"{path} is not YAML: {error}") from error
-        return cls.parse(read, str(path))
+        scenario = cls.parse(read, str(path))
+        return scenario if "name" in scenario.model_fields_set else scenario.model_copy(update={"name": path.stem})
 
     @classmethod
     def parse(cls, read: Any, where: str) -> "Scenario":
@@ -128,25 +143,31 @@ class Scenario(BaseModel):
             raise InvalidScenario("\n".join([f"{where}:", *faults])) from error
 
     def setup(self, saga: Saga) -> Setup:
-        """The scenario for a saga.
+        """The simulated run of a saga.
 
-        Raises `InvalidScenario` where it names a step that the saga doesn't have, and `InvalidDefinition` where an
-        invariant is not there.
+        Raises `InvalidScenario` where it names a step or a fault that is not there, or is for real runs only;
+        `InvalidDefinition` where an invariant is not there.
         """
-        known = {step.name for step in saga.steps}
-        named = {*self.rejecting, *(strike.step for strike in self.faults if strike.step)}
-        if unknown := sorted(named - known):
-            steps = ", ".join(step.name for step in saga.steps)
-            raise InvalidScenario(f"{self.name}: {saga.name} has no step {unknown[0]!r}; its steps: {steps}")
+        self.check_steps(saga)
+        if self.members > 1:
+            raise InvalidScenario(f"{self.name}: members is for real runs; a simulated MongoDB is one")
         given = self.model_dump(exclude=_NOT_AS_IT_IS)
         return Setup(
             saga=saga,
             newer=next_version(saga) if self.upgrading else None,
             rejecting=frozenset(self.rejecting),
-            faults=tuple(strike.to_fault() for strike in self.faults),
+            faults=tuple(strike.to_fault(BY_NAME, f"{self.name}: a simulated run") for strike in self.faults),
             invariants=tuple(map(Invariant.named, self.invariants)),
             **given,
         )
+
+    def check_steps(self, saga: Saga) -> None:
+        """Raises `InvalidScenario` where it names a step that the saga doesn't have."""
+        known = {step.name for step in saga.steps}
+        named = {*self.rejecting, *(strike.step for strike in self.faults if strike.step)}
+        if unknown := sorted(named - known):
+            steps = ", ".join(step.name for step in saga.steps)
+            raise InvalidScenario(f"{self.name}: {saga.name} has no step {unknown[0]!r}; its steps: {steps}")
 
     @classmethod
     def of(cls, name: str, setup: Setup) -> "Scenario":

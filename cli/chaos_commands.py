@@ -132,7 +132,7 @@ def replay(
 
 
 def ls(as_json: AsJson = False) -> None:
-    """List the presets, and the faults that a scenario can name."""
+    """List the presets, and the faults that a scenario can name: for simulated runs, and for real ones."""
     from cli.chaos.show import list_all  # noqa: PLC0415
 
     list_all(as_json)

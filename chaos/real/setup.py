@@ -55,8 +55,11 @@ class Setup:
                 raise Impossible(f"{fault.name} needs a replica set of at least three members")
             if self.members > 1 and fault.point in _ALONE:
                 raise Impossible(f"{fault.name} needs a MongoDB that is alone: a replica set's members are not proxied")
-            if fault.what not in WITHIN and (fault.step or fault.kind or fault.skip):
-                raise Impossible(f"{fault.name} can't be aimed at a step")
+            if fault.what not in WITHIN and (fault.step or fault.kind or fault.skip or fault.probability < 1):
+                raise Impossible(
+                    f"{fault.name} strikes from outside, at its time: it can't be aimed at a step, or left to chance; "
+                    f"what strikes inside processes can be: {', '.join(sorted(WITHIN))}"
+                )
 
 
 _ALONE = (Point.MONGODB, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)

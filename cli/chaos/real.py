@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -17,10 +18,12 @@ from chaos.real.matrix import groups, verdicts
 from chaos.real.presets import PRESETS
 from chaos.real.recovery import Recovery, costs
 from chaos.real.run import Result, run
+from chaos.real.scenario import setup_of
 from chaos.real.setup import Impossible, Setup
 from chaos.real.world import NotReady
 from chaos.report.content import Curves, Report, Verdicts, seconds_words
 from chaos.report.write import write
+from chaos.scenario import InvalidScenario, Scenario
 from chaos.story import history_of
 from cli.chaos.runs import Outputs
 from cli.chaos.show import MARKS, STYLES
@@ -56,7 +59,7 @@ def _explaining() -> Iterator[None]:
     """What is wrong with what was asked for, or with this machine, becomes `Failure`."""
     try:
         yield
-    except (Impossible, InvalidDefinition) as error:
+    except (Impossible, InvalidDefinition, InvalidScenario) as error:
         raise Failure(str(error), Exit.USAGE) from error
     except (NotReady, GaveUp, ServerMissing, ServerFailed) as error:
         raise Failure(str(error)) from error
@@ -72,13 +75,11 @@ def run_real(
     pace: Pace,
     outputs: Outputs,
 ) -> Exit:
-    """One run of a preset, or of a group of the matrix. Raises `Failure` where it can't be run."""
-    known = _known(Setup(saga=saga, participants=participants, invariants=invariants_of(invariants)))
-    if scenario not in known:
-        raise Failure(f"A real run needs one of: {', '.join(known)}.", Exit.USAGE)
-    result = run(pace.of(known[scenario], seed), seed, note, records=outputs.records)
-    command = f"saga chaos run {scenario} --seed {seed} {_options(known[scenario])}{pace}"
-    _told(command, {scenario: result}, outputs)
+    """One run of a preset, of a group of the matrix, or of a file. Raises `Failure` where it can't be run."""
+    usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
+    name, setup = _chosen(scenario, usual)
+    result = run(pace.of(setup, seed), seed, note, records=outputs.records)
+    _told(f"saga chaos run {scenario} --seed {seed} {_options(usual)}{pace}", {name: result}, outputs)
     return Exit.OK if result.held and not result.silent else Exit.OTHER
 
 
@@ -102,12 +103,18 @@ def _options(setup: Setup) -> str:
     return " ".join(["--mode real", f"--saga {setup.saga}", *own, *checked])
 
 
-def _known(usual: Setup) -> dict[str, Setup]:
-    presets = {
-        name: replace(preset, saga=usual.saga, participants=usual.participants, invariants=usual.invariants)
-        for name, preset in PRESETS.items()
-    }
-    return presets | {name.replace(" ", "-"): setup for name, setup in groups(usual).items()}
+def _chosen(scenario: str | None, usual: Setup) -> tuple[str, Setup]:
+    """The run that is meant, and what to call it."""
+    all_groups = {name.replace(" ", "-"): setup for name, setup in groups(usual).items()}
+    if scenario is not None and scenario in all_groups:
+        return scenario, all_groups[scenario]
+    if scenario is not None and scenario in PRESETS:
+        return scenario, setup_of(PRESETS[scenario], usual)
+    if scenario is None or not Path(scenario).exists():
+        known = ", ".join([*PRESETS, *all_groups])
+        raise Failure(f"A real run needs a scenario: a YAML file, or one of {known}.", Exit.USAGE)
+    read = Scenario.load(Path(scenario))
+    return read.name, setup_of(read, usual)
 
 
 def _told(command: str, results: Mapping[str, Result], outputs: Outputs) -> None:

@@ -11,6 +11,7 @@ from chaos.faults import BY_NAME
 from chaos.invariants import found as invariants_of
 from chaos.matrix import Verdict, cells, setup_for
 from chaos.presets import PRESETS
+from chaos.real.presets import PRESETS as REAL_PRESETS
 from chaos.record import Record
 from chaos.report.write import write
 from chaos.samples import NoExample
@@ -109,6 +110,8 @@ def _scenario(name: str | None) -> Scenario | None:
     if name is None or name in PRESETS:
         return None if name is None else PRESETS[name]
     path = Path(name)
+    if name in REAL_PRESETS:
+        raise Failure(f"{name!r} is a real run: add --mode real.", Exit.USAGE)
     if not path.exists():
         raise Failure(f"{name!r} is no file, and none of the presets {', '.join(PRESETS)}.", Exit.USAGE)
     try:

@@ -1,14 +1,16 @@
 """What runs with faults look like to people: tables, verdicts, the story of a saga. Decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from chaos.campaign import Summary, Tried
-from chaos.faults import CATALOGUE
+from chaos.faults import BY_NAME, CATALOGUE, Fault
 from chaos.matrix import Cell, Verdict, cells, places
 from chaos.presets import PRESETS
+from chaos.real import catalogue as real_catalogue
+from chaos.real import presets as real
 from chaos.scenario import Scenario
 from cli.terminal import show, show_json
 from sagas import Saga
@@ -18,28 +20,42 @@ MARKS = {Verdict.GREEN: "✔", Verdict.RED: "✘", Verdict.GREY: "·"}
 
 
 def list_all(as_json: bool) -> None:
-    """The presets and the faults."""
+    """The presets and the faults, of both kinds of run."""
     if as_json:
-        show_json(
-            {
-                "presets": {name: scenario.to_json() for name, scenario in PRESETS.items()},
-                "faults": [{"fault": fault.name, "for_s": fault.for_s} for fault in CATALOGUE],
-            }
-        )
+        show_json({**_listed(PRESETS, CATALOGUE), "real": _listed(real.PRESETS, real_catalogue.CATALOGUE)})
         return
-    table = Table("preset", "sagas", "faults", box=None, pad_edge=False, header_style="bold")
-    for name, scenario in PRESETS.items():
-        table.add_row(name, str(scenario.sagas), _kinds(scenario))
+    table = Table("preset", box=None, pad_edge=False, header_style="bold")
+    table.add_column("simulated (--mode sim)", ratio=1)
+    table.add_column("real (--mode real)", ratio=1)
+    for name in dict.fromkeys([*PRESETS, *real.PRESETS]):
+        kinds = _kinds(PRESETS.get(name), BY_NAME), _kinds(real.PRESETS.get(name), real_catalogue.BY_NAME)
+        table.add_row(name, *kinds)
     show(table)
-    table = Table("\nfault", "\nlasts", box=None, pad_edge=False, header_style="bold")
-    for fault in CATALOGUE:
-        table.add_row(fault.name, f"{fault.for_s:g} s" if fault.for_s else "")
+    table = Table("\nfault", "\nsimulated", "\nreal", box=None, pad_edge=False, header_style="bold")
+    for name in dict.fromkeys([*BY_NAME, *real_catalogue.BY_NAME]):
+        table.add_row(name, _lasts(BY_NAME.get(name)), _lasts(real_catalogue.BY_NAME.get(name)))
     show(table)
 
 
-def _kinds(scenario: Scenario) -> str:
-    """Which kinds of fault a scenario has."""
-    return ", ".join(dict.fromkeys(strike.to_fault().what.value for strike in scenario.faults)) or "none"
+def _listed(presets: Mapping[str, Scenario], faults: Sequence[Fault]) -> dict[str, object]:
+    return {
+        "presets": {name: scenario.to_json() for name, scenario in presets.items()},
+        "faults": [{"fault": fault.name, "for_s": fault.for_s} for fault in faults],
+    }
+
+
+def _lasts(fault: Fault | None) -> str:
+    """Whether a kind of run has it, and how long it usually lasts there."""
+    if fault is None:
+        return ""
+    return f"✔ {fault.for_s:g} s" if fault.for_s else "✔"
+
+
+def _kinds(scenario: Scenario | None, catalogue: Mapping[str, Fault]) -> str:
+    """Which kinds of fault a scenario has; nothing where there is none of that name."""
+    if scenario is None:
+        return ""
+    return ", ".join(dict.fromkeys(strike.to_fault(catalogue).what.value for strike in scenario.faults)) or "no faults"
 
 
 def matrix_table(saga: Saga, found: Mapping[int, Tried]) -> Table:

@@ -27,7 +27,7 @@ def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -
     run = CommandLine(server_directory).run("chaos", "run", "--mode", "real")
 
     assert run.returncode == 2
-    assert "A real run needs one of: happy-baseline, killer-monkey" in run.stderr
+    assert "A real run needs a scenario: a YAML file, or one of happy-baseline" in run.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from chaos.real.lasting import lasting
 from chaos.real.plan import Strike
 from chaos.real.presets import PRESETS
 from chaos.real.recovery import Recovery, costs, recoveries
+from chaos.real.scenario import setup_of
 from chaos.real.setup import Impossible, Setup
 
 BEGUN = 1_000.0
@@ -60,7 +61,7 @@ def test_costs_are_told_for_each_kind_the_most_expensive_first() -> None:
 
 
 def test_a_run_lasts_as_long_as_wanted_and_its_faults_strike_equally_often() -> None:
-    setup = lasting(PRESETS["mixed-storm"], 600, seed=1)
+    setup = lasting(setup_of(PRESETS["mixed-storm"], Setup()), 600, seed=1)
 
     counted = Counter(setup.faults)
     assert setup.loaded_s == 600
@@ -71,7 +72,7 @@ def test_a_run_lasts_as_long_as_wanted_and_its_faults_strike_equally_often() -> 
 
 
 def test_what_strikes_is_drawn_by_the_seed() -> None:
-    usual = PRESETS["mixed-storm"]
+    usual = setup_of(PRESETS["mixed-storm"], Setup())
 
     assert lasting(usual, 60, seed=1) == lasting(usual, 60, seed=1) != lasting(usual, 60, seed=2)
     assert not lasting(Setup(), 60, seed=1).faults
