@@ -65,7 +65,7 @@ class Services:
             "SAGA_HTTP_PORT": str(self._ports.get(name, 0)),
             "SAGA_API_KEYS": "",
             PLANNED_FAULTS: str(self._plan),
-            "PYTHONPATH": python_path(None if is_orchestrator else self._setup.participants_from),
+            "PYTHONPATH": python_path(self._setup.services_from),
         }
 
     def _orchestrator(self) -> list[str]:

@@ -32,7 +32,7 @@ class Setup:
     upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
     heal_within_s: float = 120.0  #: then everything must have ended
     invariants: Sequence[Invariant] = ()  #: beside the checker's own
-    participants_from: Path | None = None  #: a copy of this project's source, maybe with a defect, that they run
+    services_from: Path | None = None  #: a copy of this project's source, maybe with a defect, that all services run
 
     @property
     def loaded_s(self) -> float:

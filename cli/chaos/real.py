@@ -51,6 +51,7 @@ class Pace:
         return paced + (f" --rate {self.per_s:g}" if self.per_s else "")
 
 
+_BROKEN = (NotReady, GaveUp, ServerFailed)  #: a run that does not come to its end
 _SILENT = "Never struck, so nothing was shown about"
 
 
@@ -61,7 +62,7 @@ def _explaining() -> Iterator[None]:
         yield
     except (Impossible, InvalidDefinition, InvalidScenario) as error:
         raise Failure(str(error), Exit.USAGE) from error
-    except (NotReady, GaveUp, ServerMissing, ServerFailed) as error:
+    except (*_BROKEN, ServerMissing) as error:
         raise Failure(str(error)) from error
 
 
@@ -85,15 +86,21 @@ def run_real(
 
 @_explaining()
 def matrix_real(saga: str, seed: int, participants: Sequence[str], invariants: Sequence[str], outputs: Outputs) -> Exit:
-    """Every group of faults, one run after the other. Raises `Failure` where it can't be run."""
-    results = {}
+    """Every group of faults, one run after the other. Raises `Failure` where none can be run."""
+    results, broken = dict[str, Result](), list[str]()
     usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
     for name, setup in groups(usual).items():
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
-        results[name] = run(setup, seed, note, records=outputs.records)
+        try:
+            results[name] = run(setup, seed, note, records=outputs.records)
+        except _BROKEN as error:  # What the others show is worth having.
+            broken.append(f"{name}: {error}")
+            note(broken[-1])
+    if not results:
+        raise Failure("\n".join(broken))
     _told(f"saga chaos matrix {_options(usual)}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
-    return Exit.OK if green else Exit.OTHER
+    return Exit.OK if green and not broken else Exit.OTHER
 
 
 def _options(setup: Setup) -> str:

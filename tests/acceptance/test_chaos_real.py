@@ -75,7 +75,7 @@ def test_a_participant_without_its_inbox_is_found_out(tmp_path: Path) -> None:
     repeats = replace(BY_NAME["repeat command"], times=6, for_s=0.5)
 
     # Stand-ins: the shipped participants have a unique index on their ledgers as a second line of defence.
-    setup = Setup(saga=PURCHASE, faults=[repeats], sagas=100, per_s=15, heal_within_s=10, participants_from=tmp_path)
+    setup = Setup(saga=PURCHASE, faults=[repeats], sagas=100, per_s=15, heal_within_s=10, services_from=tmp_path)
     result = run(setup, seed=1, records=tmp_path / "records")
 
     assert "effects happen once" in {violation.invariant for violation in result.violations}, told(result)

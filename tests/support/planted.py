@@ -55,6 +55,14 @@ class Planted:
         return {"name": self.name[:60], "sagas": 10, "faults": list(self.faults), **self.options}
 
 
+def plant(edits: Sequence[Edit], directory: Path) -> None:
+    """Copy the project there, with these changes."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in edits:
+        edit.apply(directory)
+
+
 _RUN = """
 import json, sys
 from chaos.scenario import Scenario
@@ -70,10 +78,7 @@ for seed in range(int(sys.argv[2])):
 
 def found_in(planted: Planted, directory: Path) -> tuple[int, list[str]] | None:
     """The first seed that shows something on a copy of the project with the mistake, and the invariants it violates."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, directory / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for edit in planted.edits:
-        edit.apply(directory)
+    plant(planted.edits, directory)
     run = subprocess.run(
         [sys.executable, "-c", _RUN, json.dumps(planted.scenario()), str(planted.seeds)],
         cwd=directory,
