@@ -5,6 +5,7 @@ from chaos.faults import Fault, Point, What
 _DOWN_S = 0.2  #: what a supervisor takes to start a process again
 _PAUSE_S = 6.0  #: longer than a consumer's heartbeat: others take over
 _AWAY_S = 4.0
+_LATE_S = 12.0  #: behind two re-sendings, and behind the timeout of a step that waits for 10 s
 
 _ENTRIES = (Point.COMMAND, Point.REPLY)
 _ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
@@ -32,6 +33,11 @@ PROCESSES: tuple[Fault, ...] = (
     *(Fault(What.PAUSE, point, for_s=_PAUSE_S) for point in (Point.ORCHESTRATOR, Point.PARTICIPANT)),
     *(Fault(What.RESTART, point) for point in (Point.ORCHESTRATOR, Point.PARTICIPANT, Point.SERVICES)),
 )
+#: Single entries on their way, of a certain step and kind if the fault is aimed. Others overtake a late one.
+ENTRIES: tuple[Fault, ...] = (
+    *(Fault(What.LOSE, point) for point in _ENTRIES),
+    *(Fault(What.DELAY, point, for_s=_LATE_S) for point in _ENTRIES),
+)
 REDIS: tuple[Fault, ...] = (
     *(Fault(what, point) for point in _ENTRIES for what in (What.LOSE_GROUP, What.TRIM, What.GARBLE, What.FORGE)),
     *(Fault(What.REPEAT, point, for_s=_AWAY_S) for point in _ENTRIES),
@@ -58,5 +64,5 @@ REPLICA_SET: tuple[Fault, ...] = (
     *(Fault(what, Point.PRIMARY, for_s=_AWAY_S) for what in (What.KILL, What.PAUSE)),
 )
 
-CATALOGUE: tuple[Fault, ...] = (*WITHIN, *PROCESSES, *REDIS, *MONGODB, *WIRES, *REPLICA_SET)
+CATALOGUE: tuple[Fault, ...] = (*WITHIN, *PROCESSES, *ENTRIES, *REDIS, *MONGODB, *WIRES, *REPLICA_SET)
 BY_NAME = {fault.name: fault for fault in CATALOGUE}

@@ -33,18 +33,23 @@ def groups(usual: Setup) -> dict[str, Setup]:
     found = {name: _lasting(replace(usual, faults=faults), apart_s) for name, (faults, apart_s) in _GROUPS.items()}
     found["replica set"] = replace(found["replica set"], members=3)
     found["upgrade"] = replace(found["upgrade"], upgraded=True)
-    return found | {"crash points": _lasting(replace(usual, faults=crash_points(usual)), 4.0)}
+    found["entries"] = _lasting(replace(usual, faults=(*catalogue.ENTRIES, *each_entry(usual))), 4.0)
+    found["crash points"] = _lasting(replace(usual, faults=crash_points(usual)), 4.0)
+    return found
+
+
+def each_entry(setup: Setup) -> tuple[Fault, ...]:
+    """One lost and one late, of each command that a run with rejects is sure to send, and of each reply to one."""
+    return tuple(fault.aimed(each.step, each.kind) for fault in catalogue.ENTRIES for each in _reached(setup))
 
 
 def crash_points(setup: Setup) -> tuple[Fault, ...]:
     """A kill before and after each durable step, of each command that a run with rejects is sure to send."""
-    saga = known_sagas(setup)[0]
-    reached = [each for each in places(saga) if _is_reached(each, saga.index(each.step), saga.pivot)]
-    first = Place(saga.steps[0].name, "action")
+    first = Place(known_sagas(setup)[0].steps[0].name, "action")
     return tuple(
         fault.aimed(place.step, place.kind)
         for fault in catalogue.WITHIN
-        for place in reached
+        for place in _reached(setup)
         if fault.what in _KILLS
         and fault.point is not Point.RESCHEDULE  # Only what is late is moved: "inside processes" has it.
         and (fault.point is not Point.INSERT or place == first)  # A saga is inserted once.
@@ -56,6 +61,11 @@ def verdicts(result: Result) -> dict[Fault, Verdict]:
     if not result.held:
         return dict.fromkeys(result.setup.faults, Verdict.RED)
     return {fault: Verdict.GREEN if result.fired.get(fault) else Verdict.GREY for fault in result.setup.faults}
+
+
+def _reached(setup: Setup) -> list[Place]:
+    saga = known_sagas(setup)[0]
+    return [each for each in places(saga) if _is_reached(each, saga.index(each.step), saga.pivot)]
 
 
 def _is_reached(place: Place, index: int, pivot: int) -> bool:

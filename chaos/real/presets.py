@@ -26,6 +26,7 @@ PRESETS: Mapping[str, Scenario] = {
         Scenario(
             name="flaky-bus",
             faults=(
+                *_named("lose command", "lose reply", "delay command", "delay reply", times=5),
                 *_named("repeat command", "repeat reply", "trim command", "trim reply", times=2),
                 *_named("slow wire from participants to Redis", "cut wire from orchestrators to Redis"),
             ),

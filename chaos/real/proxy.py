@@ -5,7 +5,7 @@ not make it unsaid.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +14,8 @@ from random import Random
 from adapters.clock import Clock
 
 _PIECE = 65_536
+
+Passing = Callable[[bytes], bytes]  #: what a piece becomes on its way
 
 
 class Way(StrEnum):
@@ -33,6 +35,7 @@ class Wire:
     port: int = 0
     connections: int = 0  #: made so far
     lost: int = 0  #: answers lost so far
+    requests: Callable[[], Passing] | None = None  #: makes what each connection's requests go through
     _delay_s: float = 0.0
     _jitter_s: float = 0.0
     _refusing: bool = False
@@ -84,8 +87,8 @@ class Wire:
             return
         self._open |= {writer, there}
         ways = [
-            asyncio.create_task(self._carry(reader, there, Way.REQUESTS)),
-            asyncio.create_task(self._carry(back, writer, Way.ANSWERS)),
+            asyncio.create_task(self._carry(reader, there, Way.REQUESTS, self.requests() if self.requests else bytes)),
+            asyncio.create_task(self._carry(back, writer, Way.ANSWERS, bytes)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -97,7 +100,9 @@ class Wire:
                 one.close()
                 self._open.discard(one)
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way, passing: Passing
+    ) -> None:
         with suppress(OSError):
             while piece := await source.read(_PIECE):
                 if self._delay_s:
@@ -108,7 +113,7 @@ class Wire:
                     self._to_lose -= 1
                     self.lost += 1
                     return
-                sink.write(piece)
+                sink.write(passing(piece))
                 await sink.drain()
 
     def _reset(self) -> None:
@@ -117,9 +122,11 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(target: int, clock: Clock, rng: Random) -> AsyncIterator[Wire]:
+async def wire(
+    target: int, clock: Clock, rng: Random, requests: Callable[[], Passing] | None = None
+) -> AsyncIterator[Wire]:
     """A wire to the server on that port."""
-    made = Wire(target, clock, rng)
+    made = Wire(target, clock, rng, requests=requests)
     server = await asyncio.start_server(made.connected, "127.0.0.1", 0)
     made.port = server.sockets[0].getsockname()[1]
     try:

@@ -7,11 +7,15 @@ from pathlib import Path
 from chaos.faults import Fault, Point
 from chaos.invariants import Invariant
 from chaos.real.catalogue import BY_NAME
+from chaos.real.entries import ON_THE_WAY
 from chaos.real.striker import WITHIN
 
 
 class Impossible(ValueError):
     """A setup that can't be run; the message says why."""
+
+
+ARMED = WITHIN | ON_THE_WAY  #: what is armed at its time, and strikes when something comes that it is aimed at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ class Setup:
     @property
     def scheduled(self) -> list[int]:
         """Positions of the faults whose time comes: once, or as often as one from outside strikes."""
-        return [n for n, each in enumerate(self.faults) for _ in range(1 if each.what in WITHIN else each.times or 1)]
+        return [n for n, each in enumerate(self.faults) for _ in range(1 if each.what in ARMED else each.times or 1)]
 
     def check(self) -> None:
         """Raises `Impossible`."""
@@ -55,10 +59,10 @@ class Setup:
                 raise Impossible(f"{fault.name} needs a replica set of at least three members")
             if self.members > 1 and fault.point in _ALONE:
                 raise Impossible(f"{fault.name} needs a MongoDB that is alone: a replica set's members are not proxied")
-            if fault.what not in WITHIN and (fault.step or fault.kind or fault.skip or fault.probability < 1):
+            if fault.what not in ARMED and (fault.step or fault.kind or fault.skip or fault.probability < 1):
                 raise Impossible(
-                    f"{fault.name} strikes from outside, at its time: it can't be aimed at a step, or left to chance; "
-                    f"what strikes inside processes can be: {', '.join(sorted(WITHIN))}"
+                    f"{fault.name} strikes at its time: it can't be aimed at a step, or left to chance; "
+                    f"what strikes inside processes or at entries can be: {', '.join(sorted(ARMED))}"
                 )
 
 

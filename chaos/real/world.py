@@ -17,8 +17,9 @@ from adapters.servers import ServerFailed
 from adapters.servers.redis import Refused
 from adapters.streams.names import Streams
 from chaos.evidence import Evidence
-from chaos.faults import Point
+from chaos.faults import Fault, Point, Subject
 from chaos.real import evidence, workload
+from chaos.real.entries import ON_THE_WAY, Entries
 from chaos.real.load import Load, Start
 from chaos.real.load_process import LoadProcess
 from chaos.real.nemesis import Nemesis
@@ -96,8 +97,12 @@ class World:
         if self.setup.members == 1:  # Of several, clients ask each by the address that the others know it by.
             port = self.servers.members[0].port
             mongo = {Point.ORCHESTRATOR_MONGODB: port, Point.PARTICIPANT_MONGODB: port}
+        faults = self.setup.faults
+        self.entries = Entries(faults, self.servers.add, self._befallen, Random(f"{self.seed}/entries"))
+        looked_at = redis if any(fault.what in ON_THE_WAY for fault in faults) else {}
         for point, port in {**redis, **mongo}.items():
-            self._wires[point] = await stack.enter_async_context(wire(port, self.clock, self.rng))
+            requests = self.entries.requests if point in looked_at else None
+            self._wires[point] = await stack.enter_async_context(wire(port, self.clock, self.rng, requests))
 
     async def _begin_services(self) -> None:
         self.progress("servers are up; starting the services")
@@ -156,6 +161,10 @@ class World:
             self.plan.arm(index)
             return
 
+        if fault.what in ON_THE_WAY:
+            self.entries.arm(index)
+            return
+
         def told(whom: str) -> None:
             self.strikes.append(Strike(fault, whom, self.clock.now().timestamp()))
             self.progress(f"{fault.name}: {whom}")
@@ -164,6 +173,10 @@ class World:
             await nemesis.strike(fault, told)
         except _IN_ITS_WAY as error:
             self.progress(f"{fault.name} could not be carried out: {error}")
+
+    def _befallen(self, fault: Fault, subject: Subject) -> None:
+        self.strikes.append(Strike(fault, "bus", self.clock.now().timestamp(), subject.name))
+        self.progress(f"{fault.name}: {subject.name}")
 
     async def _upgrade(self) -> None:
         """From the middle on each orchestrator that starts knows the newer version too."""
@@ -182,6 +195,7 @@ class World:
             each.heal()
         self.watcher.heal()
         await asyncio.to_thread(self.servers.heal)
+        await self.entries.heal()
         self.progress("healed; waiting for the end of every saga")
         if not await load.ended(LOAD_WITHIN_S):
             accepted = sum(each.accepted for each in evidence.requests(self._load_log, self.saga.name))

@@ -174,3 +174,12 @@ async def test_a_half_open_connection_stands_and_says_nothing(ways: list[Way]) -
 
         assert await client.hears_nothing()
         assert place.echo.heard == []
+
+
+async def test_what_passes_may_become_something_else_on_its_way() -> None:
+    async with wired() as there:
+        there.wire.requests = lambda: lambda piece: piece.replace(b"lost", b"gone")
+        client = await there.client()
+        client.send(b"lost\n")
+
+        assert await client.read() == b"gone\n"

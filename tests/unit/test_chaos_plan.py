@@ -80,7 +80,7 @@ def test_it_strikes_at_the_nth_time(tmp_path: Path) -> None:
         (Setup(faults=[Fault(What.STEP_DOWN, Point.PRIMARY)]), "needs a replica set"),
         (Setup(faults=[Fault(What.KILL, Point.MONGODB)], members=3), "needs a MongoDB that is alone"),
         (Setup(faults=[Fault(What.FLUSH, Point.REDIS, step="confirm")]), "can't be aimed"),
-        (Setup(faults=[Fault(What.LOSE, Point.COMMAND)]), "only a simulated run"),
+        (Setup(faults=[Fault(What.BUS_OUTAGE, Point.COMMAND)]), "only a simulated run"),
     ],
 )
 def test_what_could_never_strike_is_refused(setup: Setup, why: str) -> None:
