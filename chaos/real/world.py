@@ -28,11 +28,12 @@ from chaos.real.processes import Processes
 from chaos.real.proxy import Wire, wire
 from chaos.real.servers import APP_NAME, RealServers
 from chaos.real.services import Services, known_sagas, players
-from chaos.real.setup import Setup
+from chaos.real.setup import ARMED, Setup
 from chaos.real.striker import WITHIN
 from chaos.real.watcher import Watcher
 
 READY_WITHIN_S = 60.0
+STRIKE_WITHIN_S = 10.0  #: after the load, for what is armed and has not struck yet
 QUIET_WITHIN_S = 5.0  #: what is late has that long to do harm
 LOAD_WITHIN_S = 60.0  #: after the last fault, for all clients to be told that their sagas are accepted
 POLL_S = 0.2
@@ -153,6 +154,15 @@ class World:
             for each in work:
                 group.create_task(each)
             group.create_task(self.clock.sleep(self.setup.loaded_s))
+        with suppress(TimeoutError):  # Sagas that were held up may still come where something is armed.
+            async with asyncio.timeout(STRIKE_WITHIN_S):
+                while self._still_armed():
+                    await self.clock.sleep(POLL_S)
+
+    def _still_armed(self) -> bool:
+        return not {fault for fault in self.setup.faults if fault.what in ARMED} <= {
+            strike.fault for strike in self.all_strikes()
+        }
 
     async def _strike(self, nemesis: Nemesis, index: int, after_s: float) -> None:
         fault = self.setup.faults[index]

@@ -30,7 +30,13 @@ soak = pytest.mark.skipif(os.environ.get("SAGA_SOAK") != "1", reason="a long run
 
 PURCHASE = "support.purchase:purchase"  #: whose participants nobody has written
 KILLS = ("kill orchestrator", "kill participant", "kill after participant commit", "kill after orchestrator save")
-SHORT = ("lose command", "delay reply", "flush Redis", "refuse orchestrator save", "lose answers on wire from participants to Redis")
+SHORT = (
+    "lose command",
+    "delay reply",
+    "flush Redis",
+    "refuse orchestrator save",
+    "lose answers on wire from participants to Redis",
+)
 
 
 def named(*names: str) -> list[Fault]:
