@@ -51,6 +51,11 @@ Rate = Annotated[
 Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes to run in; default: one for each core.")]
 
 
+def _not_simulated(option: str, value: object) -> None:
+    if value is not None:
+        raise Failure(f"{option} is for real runs: add --mode real.", Exit.USAGE)
+
+
 def run(
     scenario: Annotated[
         str | None, typer.Argument(metavar="[SCENARIO]", help="A preset or a YAML file; default: swarms of faults.")
@@ -83,8 +88,8 @@ def run(
 
         pace = Pace(None if lasting is None else duration_s(lasting, "--for"), rate)
         raise typer.Exit(run_real(saga, scenario, seed, participant or [], invariant or [], pace, outputs))
-    if lasting is not None or rate is not None:
-        raise Failure("--for and --rate are for real runs: add --mode real.", Exit.USAGE)
+    _not_simulated("--for", lasting)
+    _not_simulated("--rate", rate)
     raise typer.Exit(run_scenario(saga, scenario, seed, seeds, invariant or [], outputs, processes))
 
 
@@ -96,6 +101,7 @@ def matrix(
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
     participant: Participants = None,
     invariant: Invariants = None,
+    rate: Rate = None,
     records: Recordings = Path(".saga/chaos"),
     processes: Processes = None,
     report: Report = None,
@@ -112,9 +118,9 @@ def matrix(
     if mode is Mode.REAL:
         from cli.chaos.real import matrix_real  # noqa: PLC0415
 
-        raise typer.Exit(
-            max(matrix_real(one, 0, participant or [], invariant or [], outputs) for one in saga or [ORDER])
-        )
+        own = (participant or [], invariant or [])
+        raise typer.Exit(max(matrix_real(one, 0, *own, rate, outputs) for one in saga or [ORDER]))
+    _not_simulated("--rate", rate)
     raise typer.Exit(run_matrix(saga or [ORDER], seeds, invariant or [], outputs, processes))
 
 

@@ -85,10 +85,18 @@ def run_real(
 
 
 @_explaining()
-def matrix_real(saga: str, seed: int, participants: Sequence[str], invariants: Sequence[str], outputs: Outputs) -> Exit:
+def matrix_real(
+    saga: str,
+    seed: int,
+    participants: Sequence[str],
+    invariants: Sequence[str],
+    per_s: float | None,
+    outputs: Outputs,
+) -> Exit:
     """Every group of faults, one run after the other. Raises `Failure` where none can be run."""
     results, broken = dict[str, Result](), list[str]()
     usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
+    usual = replace(usual, per_s=per_s or usual.per_s)
     for name, setup in groups(usual).items():
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
         try:
@@ -98,7 +106,7 @@ def matrix_real(saga: str, seed: int, participants: Sequence[str], invariants: S
             note(broken[-1])
     if not results:
         raise Failure("\n".join(broken))
-    _told(f"saga chaos matrix {_options(usual)}", results, outputs)
+    _told(f"saga chaos matrix {_options(usual)}{Pace(per_s=per_s)}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green and not broken else Exit.OTHER
 

@@ -77,7 +77,8 @@ def test_a_fault_that_never_strikes_is_no_success(tmp_path: Path) -> None:
         (("run", "no-such-preset"), "is no file, and none of the presets happy-baseline"),
         (("run", "--saga", "order"), "write module:attribute"),
         (("matrix", "--saga", "no.such:saga"), "there is no module 'no.such'"),
-        (("run", "--for", "1m"), "--for and --rate are for real runs"),
+        (("run", "--for", "1m"), "--for is for real runs: add --mode real"),
+        (("matrix", "--rate", "5"), "--rate is for real runs: add --mode real"),
     ],
 )
 def test_what_cannot_be_run_is_a_usage_error(arguments: tuple[str, ...], said: str) -> None:
