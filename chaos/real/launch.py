@@ -21,6 +21,7 @@ from chaos.real.ledger import in_mongodb
 from chaos.real.lifeline import end_with_the_run
 from chaos.real.plan import Plan
 from chaos.real.points import StruckInbox, StruckStore, struck, watch
+from chaos.real.sent import Sent
 from chaos.real.striker import Striker
 from chaos.standins import endpoints, stand_in
 from chaos.swarm import next_version
@@ -48,7 +49,7 @@ def versions(saga: Saga, count: int) -> list[Saga]:
     return known
 
 
-async def orchestrator(striker: Striker, sagas: list[Saga]) -> None:
+async def orchestrator(striker: Striker, sent: Sent, sagas: list[Saga]) -> None:
     """One orchestrator, until it is told to stop."""
     module = ModuleType(_DEFINITIONS)
     vars(module).update({f"version_{saga.version}": saga for saga in sagas})
@@ -56,12 +57,12 @@ async def orchestrator(striker: Striker, sagas: list[Saga]) -> None:
 
     def made(process: Orchestrator) -> None:
         process.engine.store = StruckStore(process.engine.store, striker)
-        watch(process.bus, striker, Point.SEND, Point.SETTLE)
+        watch(process.bus, striker, sent, Point.SEND, Point.SETTLE)
 
     await serve_orchestrator(Settings.load(definitions=_DEFINITIONS), made=made)
 
 
-async def participant(given: Participant, striker: Striker) -> None:
+async def participant(given: Participant, striker: Striker, sent: Sent) -> None:
     """One process of a participant, until it is told to stop."""
     clock = SystemClock()
     running = build(
@@ -70,7 +71,7 @@ async def participant(given: Participant, striker: Striker) -> None:
         clock=clock,
         around=lambda inbox: StruckInbox(inbox, striker),
     )
-    watch(running.bus, striker, Point.ANSWER, Point.FINISH)
+    watch(running.bus, striker, sent, Point.ANSWER, Point.FINISH)
     await serve_participants(running)
 
 
@@ -109,16 +110,16 @@ def main() -> None:
     plan = Plan.read(Path(os.environ[PLANNED_FAULTS]))
     end_with_the_run()
     configure("info", "json")
-    striker = Striker(plan, given.who, SystemClock())
+    striker, sent = Striker(plan, given.who, SystemClock()), Sent(plan.directory, given.who)
     saga = named(given.saga, Saga)
     if given.role == ORCHESTRATOR:
-        run_tuned(orchestrator(striker, versions(saga, given.versions)))
+        run_tuned(orchestrator(striker, sent, versions(saga, given.versions)))
         return
     if given.reference:
         theirs = named(given.reference, Participant)
     else:
         theirs = made_up(given.role, saga, plan.seed, given.reject_rate, not given.alone)
-    run_tuned(participant(theirs, striker))
+    run_tuned(participant(theirs, striker, sent))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams.redis_bus import RedisBus
 from chaos.faults import Point, Subject, What
+from chaos.real.sent import Sent
 from chaos.real.striker import PlannedFailure, Striker
 from chaos.sim.bus import subject_of
 from chaos.sim.store import awaited, changed
@@ -25,14 +26,15 @@ T = TypeVar("T")
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
-def watch(bus: RedisBus, striker: Striker, publish: Point, acknowledge: Point) -> None:
-    """Faults at everything that the bus publishes and acknowledges."""
+def watch(bus: RedisBus, striker: Striker, sent: Sent, publish: Point, acknowledge: Point) -> None:
+    """Faults at everything that the bus publishes and acknowledges; what it has published is counted."""
 
     def publishing(entries: Sequence[Entry]) -> Callable[[Sequence[Unavailable | None]], None]:
         subjects = [subject_of(entry.fields) for entry in entries]
         striker.strike(publish, subjects)
 
-        def published(_results: Sequence[Unavailable | None]) -> None:
+        def published(results: Sequence[Unavailable | None]) -> None:
+            sent.note(entries, results)
             striker.strike(publish, subjects, after=True)
 
         return published

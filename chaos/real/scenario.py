@@ -15,6 +15,7 @@ APART_S = 5.0  #: from one strike to the next, on average, where a scenario does
 
 #: A scenario's fields that a setup has under the same name.
 _SAME = {"reject_rate", "cancel_rate", "orchestrators", "instances", "members", "batch", "heal_within_s"}
+_SAME |= {"most_messages", "most_stuck"}
 _UNDERSTOOD = {*_SAME, "name", "sagas", "begun_within_s", "upgrading", "faults", "invariants"}
 
 

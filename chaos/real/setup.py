@@ -35,6 +35,8 @@ class Setup:
     batch: bool = True  #: whether stand-ins take batches
     upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
     heal_within_s: float = 120.0  #: then everything must have ended
+    most_messages: int = 100  #: commands and replies for one saga
+    most_stuck: int = 0  #: sagas that may ever be stuck
     invariants: Sequence[Invariant] = ()  #: beside the checker's own
     services_from: Path | None = None  #: a copy of this project's source, maybe with a defect, that all services run
 

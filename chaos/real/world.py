@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from chaos.real.nemesis import Nemesis
 from chaos.real.plan import Plan, Strike
 from chaos.real.processes import Processes
 from chaos.real.proxy import Wire, wire
+from chaos.real.sent import messages
 from chaos.real.servers import APP_NAME, RealServers
 from chaos.real.services import Services, known_sagas, players
 from chaos.real.setup import ARMED, Setup
@@ -244,7 +245,12 @@ class World:
     async def _evidence(self, mongo: Mongo) -> Evidence:
         requests = evidence.requests(self._load_log, self.saga.name)
         found = [*evidence.bugs(self.logs), *self.processes.unexpected]
-        return await evidence.read(mongo, self.sagas, requests, found)
+        return replace(
+            await evidence.read(mongo, self.sagas, requests, found),
+            messages=messages(self.plan.directory),
+            most_messages=self.setup.most_messages,
+            most_stuck=self.setup.most_stuck,
+        )
 
     @property
     def logs(self) -> list[Path]:

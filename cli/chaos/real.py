@@ -164,7 +164,9 @@ def _counts(result: Result) -> str:
     """What became of the sagas, in words."""
     stuck = sum(any(entry["status"] == "stuck" for entry in saga["history"]) for saga in result.evidence.sagas)
     ended = ", ".join(f"{count:,} {status}" for status, count in sorted(result.statuses.items()))
-    return f"{len(result.evidence.requests):,} sagas started, {ended}; {stuck} were ever stuck"
+    sent = result.evidence.messages.values()
+    messages = f"{sum(sent):,} messages, at most {max(sent, default=0)} for one saga"
+    return f"{len(result.evidence.requests):,} sagas started, {ended}; {stuck} were ever stuck; {messages}"
 
 
 def _cost(found: Iterable[Recovery]) -> Iterator[str]:
@@ -183,6 +185,8 @@ def _as_json(result: Result) -> dict[str, object]:
         "sagas": dict(result.statuses),
         "violations": [str(violation) for violation in result.violations],
         "record": None if result.record is None else str(result.record),
+        "messages": sum(result.evidence.messages.values()),
+        "most_messages": max(result.evidence.messages.values(), default=0),
         "recovery": [asdict(cost) for cost in costs(result.recoveries)],
         "throughput": result.throughput,
         "faults": [

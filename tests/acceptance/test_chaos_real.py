@@ -63,6 +63,8 @@ def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: p
     assert sum(result.throughput) == sum(result.statuses.values()) == 150
     assert result.statuses.keys() == {"completed", "compensated"}
     assert result.evidence.balances["inventory", "hot"] >= 0
+    assert result.evidence.messages.keys() == {saga["_id"] for saga in result.evidence.sagas}
+    assert min(result.evidence.messages.values()) >= 2  # A command and its reply.
     say(capsys, f"{result.took_s:.0f} s: {recoveries(result)}")
 
 

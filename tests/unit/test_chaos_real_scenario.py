@@ -27,6 +27,7 @@ def test_a_file_says_what_a_real_run_consists_of(tmp_path: Path) -> None:
 sagas: 90
 begun_within_s: 30
 cancel_rate: 0.1
+most_messages: 40
 orchestrators: 3
 upgrading: true
 invariants: [support.own_invariants:it_is_a_quiet_day]
@@ -43,6 +44,7 @@ faults:
     setup.check()
     kill, flush, pause = setup.faults
     assert (setup.sagas, setup.per_s, setup.loaded_s) == (90, 3.0, 30.0)
+    assert (setup.most_messages, setup.most_stuck) == (40, 0)
     assert (setup.cancel_rate, setup.orchestrators, setup.instances, setup.upgraded) == (0.1, 3, 2, True)
     assert (kill.step, kill.kind, kill.times, kill.probability, kill.skip) == ("confirm", "action", 2, 0.5, 1)
     assert (flush.what, flush.times, pause.for_s) == (What.FLUSH, None, 1.5)
