@@ -89,6 +89,7 @@ class Tried:
     saga: str
     position: int
     fired: int
+    sagas: int
     failed_seed: int | None
 
 
@@ -119,7 +120,7 @@ def _summary(result: Result) -> Summary:
 def _cell(saga: str, seeds: int, invariants: Sequence[str], position: int) -> Tried:
     definition = named(saga, Saga)
     cell = tried(definition, _nth(cells(definition), position), range(seeds), found(invariants))
-    return Tried(saga, position, cell.fired, None if cell.failed is None else cell.failed.seed)
+    return Tried(saga, position, cell.fired, cell.sagas, None if cell.failed is None else cell.failed.seed)
 
 
 def _nth(iterator: Iterator[Cell], position: int) -> Cell:

@@ -37,6 +37,7 @@ class Cell:
     place: Place
     fault: Fault
     fired: int = 0
+    sagas: int = 0
     failed: Result | None = None  #: the first run in which something did not hold
 
     @property
@@ -104,7 +105,8 @@ def tried(saga: Saga, cell: Cell, seeds: Sequence[int], invariants: Sequence[Inv
     aimed = cell.fault.aimed(cell.place.step, cell.place.kind)
     for seed in seeds:
         result = run(setup, seed)
-        cell = replace(cell, fired=cell.fired + result.fired.get(aimed, 0))
+        fired = cell.fired + result.fired.get(aimed, 0)
+        cell = replace(cell, fired=fired, sagas=cell.sagas + len(result.evidence.sagas))
         if not result.held:
             return replace(cell, failed=result)
     return cell

@@ -18,6 +18,7 @@ from sagas import Saga
 _BALANCES = {"inventory": (PRODUCTS.collection, PRODUCTS.field), "payment": (ACCOUNTS.collection, ACCOUNTS.field)}
 _STAND_IN = (BALANCES, "balance")
 PREFIX = "saga_"
+_STATUSES = ("running", "compensating", "stuck", "completed", "compensated")
 
 
 async def read(mongo: Mongo, sagas: Sequence[Saga], requests: Sequence[Request], bugs: Sequence[str]) -> Evidence:
@@ -47,6 +48,13 @@ async def unfinished(mongo: Mongo) -> int:
     sagas = mongo.database(f"{PREFIX}orchestrator")["sagas"]
     with translating():
         return int(await sagas.count_documents({"status": {"$nin": ["completed", "compensated"]}}))
+
+
+async def statuses(mongo: Mongo) -> dict[str, int]:
+    """How many sagas there are in each status. Asks the index alone."""
+    sagas = mongo.database(f"{PREFIX}orchestrator")["sagas"]
+    with translating():
+        return {status: int(await sagas.count_documents({"status": status})) for status in _STATUSES}
 
 
 async def stuck(mongo: Mongo) -> list[str]:

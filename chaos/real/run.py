@@ -22,6 +22,7 @@ from chaos.faults import Fault
 from chaos.invariants import judge
 from chaos.real import keeping
 from chaos.real.evidence import logged
+from chaos.real.looking import Onlooker
 from chaos.real.recovery import Recovery, recoveries
 from chaos.real.setup import Impossible, Setup
 from chaos.real.world import World
@@ -69,10 +70,13 @@ def run(
     seed: int,
     progress: Callable[[str], None] = lambda _: None,
     *,
+    onlooker: Onlooker | None = None,
     keep_logs: Path | None = None,
     records: Path = RECORDS,
 ) -> Result:
-    """Run it. `progress` is told what happens; `keep_logs` is a directory for what the processes have said.
+    """Run it. `progress` is told what happens, `onlooker` every half second how it goes.
+
+    `keep_logs` is a directory for what the processes have said.
 
     If something does not hold, or the run itself fails, what is left of it is kept in a directory below `records`.
     Raises `Impossible`, `InvalidDefinition`, `NotReady`, `GaveUp`, and what `LocalServer.start` raises.
@@ -86,7 +90,7 @@ def run(
     record = records / f"real-{setup.saga.partition(':')[2]}-{seed}-{directory.name.removeprefix('saga-chaos-')}"
     tune()
     try:
-        world = World(setup, seed, directory, progress)
+        world = World(setup, seed, directory, progress, onlooker)
         result = _result(world, _evidence_of(world), time.monotonic() - begun)
         return result if result.held else _kept(result, directory, record, progress)
     except Exception:

@@ -22,6 +22,7 @@ from chaos.real import evidence, workload
 from chaos.real.entries import ON_THE_WAY, Entries
 from chaos.real.load import Load, Start
 from chaos.real.load_process import LoadProcess
+from chaos.real.looking import Onlooker, look
 from chaos.real.nemesis import Nemesis
 from chaos.real.plan import Plan, Strike
 from chaos.real.processes import Processes
@@ -55,6 +56,8 @@ class World:
     seed: int
     directory: Path
     progress: Callable[[str], None]
+    onlooker: Onlooker | None = None
+    phase: str = "starting"
     strikes: list[Strike] = field(default_factory=list)  #: from outside
     begun: float = 0.0  #: seconds since 1970
 
@@ -85,6 +88,8 @@ class World:
             stack.push_async_callback(self.processes.kill_all)
             self.watcher = Watcher(self.plan, self.processes, self.clock, self.progress)
             stack.callback(asyncio.create_task(self.watcher.run()).cancel)
+            if self.onlooker is not None:
+                stack.callback(asyncio.create_task(look(self, mongo, self.onlooker)).cancel)
             await self._begin_services()
             load = await self._begin_load()
             stack.callback(load.kill)
@@ -121,6 +126,7 @@ class World:
     # -- load ----------------------------------------------------------------------------------------------------------
 
     async def _begin_load(self) -> LoadProcess:
+        self.phase = "under load"
         self.begun = self.clock.now().timestamp()
         starts = [self._start(number) for number in range(self.setup.sagas)]
         load = Load(self.saga.name, self.services.urls, str(self._load_log), self.seed, starts)
@@ -155,6 +161,7 @@ class World:
             for each in work:
                 group.create_task(each)
             group.create_task(self.clock.sleep(self.setup.loaded_s))
+        self.phase = "load is over; faults that are armed may still strike"
         with suppress(TimeoutError):  # Sagas that were held up may still come where something is armed.
             async with asyncio.timeout(STRIKE_WITHIN_S):
                 while self._still_armed():
@@ -207,6 +214,7 @@ class World:
         self.watcher.heal()
         await asyncio.to_thread(self.servers.heal)
         await self.entries.heal()
+        self.phase = "healed"
         self.progress("healed; waiting for the end of every saga")
         if not await load.ended(LOAD_WITHIN_S):
             accepted = sum(each.accepted for each in evidence.requests(self._load_log, self.saga.name))

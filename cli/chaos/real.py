@@ -25,6 +25,7 @@ from chaos.report.content import Curves, Report, Verdicts, seconds_words
 from chaos.report.write import write
 from chaos.scenario import InvalidScenario, Scenario
 from chaos.story import history_of
+from cli.chaos.progress import RealRun, shown
 from cli.chaos.runs import Outputs
 from cli.chaos.show import MARKS, STYLES
 from cli.failure import Exit, Failure
@@ -79,7 +80,7 @@ def run_real(
     """One run of a preset, of a group of the matrix, or of a file. Raises `Failure` where it can't be run."""
     usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
     name, setup = _chosen(scenario, usual)
-    result = run(pace.of(setup, seed), seed, note, records=outputs.records)
+    result = _watched(name, pace.of(setup, seed), seed, outputs)
     _told(f"saga chaos run {scenario} --seed {seed} {_options(usual)}{pace}", {name: result}, outputs)
     return Exit.OK if result.held and not result.silent else Exit.OTHER
 
@@ -97,10 +98,12 @@ def matrix_real(
     results, broken = dict[str, Result](), list[str]()
     usual = Setup(saga=saga, participants=participants, invariants=invariants_of(invariants))
     usual = replace(usual, per_s=per_s or usual.per_s)
-    for name, setup in groups(usual).items():
+    all_groups = groups(usual)
+    for number, (name, setup) in enumerate(all_groups.items(), 1):
         note(f"{name}: {len(setup.faults)} faults, {setup.sagas:,} sagas")
         try:
-            results[name] = run(setup, seed, note, records=outputs.records)
+            violations = sum(len(each.violations) for each in results.values())
+            results[name] = _watched(f"{name} ({number} of {len(all_groups)})", setup, seed, outputs, violations)
         except _BROKEN as error:  # What the others show is worth having.
             broken.append(f"{name}: {error}")
             note(broken[-1])
@@ -109,6 +112,13 @@ def matrix_real(
     _told(f"saga chaos matrix {_options(usual)}{Pace(per_s=per_s)}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green and not broken else Exit.OTHER
+
+
+def _watched(title: str, setup: Setup, seed: int, outputs: Outputs, violations: int = 0) -> Result:
+    """The run, which can be watched on a terminal."""
+    board = RealRun(title, setup, violations)
+    with shown(board, outputs.as_json) as watched:
+        return run(setup, seed, note, onlooker=board.see if watched else None, records=outputs.records)
 
 
 def _options(setup: Setup) -> str:

@@ -19,10 +19,11 @@ from chaos.scenario import InvalidScenario, Scenario
 from chaos.shrink import shrink
 from chaos.sim.run import Result, run
 from chaos.story import failure
+from cli.chaos.progress import Campaign
+from cli.chaos.progress import shown as on_screen
 from cli.chaos.reports import matrix_report, run_report
 from cli.chaos.show import matrix_table, place_words, summary_words, verdict
 from cli.failure import Exit, Failure
-from cli.many import progress_bar
 from cli.terminal import note, show, show_json
 from sagas import InvalidDefinition, Saga
 from sagas.imports import named
@@ -52,7 +53,7 @@ def run_scenario(
     chosen, count = _scenario(scenario), seeds or (MANY if scenario is None else 1)
     _try_out(saga, chosen, invariants)
     begun = time.monotonic()
-    total = _run_all(saga, chosen, range(first, first + count), invariants, processes)
+    total = _run_all(saga, chosen, range(first, first + count), invariants, processes, outputs.as_json)
     seconds = time.monotonic() - begun
     failed = next((run(setup_of(saga, chosen, seed, invariants), seed) for seed, _ in sorted(total.failed)[:1]), None)
     smallest = None if failed is None else _smaller(failed)
@@ -77,7 +78,7 @@ def run_matrix(
     begun, found, reds = time.monotonic(), dict[str, dict[int, Tried]](), list[Result]()
     for saga in sagas:
         _try_out(saga, None, invariants)
-        found[saga] = _tried(saga, seeds, invariants, processes)
+        found[saga] = _tried(saga, seeds, invariants, processes, outputs.as_json)
         _show_matrix(saga, found[saga], outputs.as_json)
         if (red := _first_red(saga, found[saga], invariants)) is not None:
             reds.append(_smaller(red))
@@ -132,13 +133,13 @@ def _options(invariants: Sequence[str]) -> list[str]:
     return [f"--invariant {each}" for each in invariants]
 
 
-def _tried(saga: str, seeds: int, invariants: Sequence[str], processes: int | None) -> dict[int, Tried]:
+def _tried(saga: str, seeds: int, invariants: Sequence[str], processes: int | None, as_json: bool) -> dict[int, Tried]:
     found = {}
-    with progress_bar() as bar:
-        task = bar.add_task(saga, total=sum(1 for _ in cells(named(saga, Saga))))
+    board = Campaign(saga, sum(1 for _ in cells(named(saga, Saga))), "cells")
+    with on_screen(board, as_json):
         for tried in campaign.matrix(saga, seeds, invariants=invariants, processes=processes):
             found[tried.position] = tried
-            bar.update(task, advance=1)
+            board.add(1, tried.sagas, tried.fired, int(tried.failed_seed is not None))
     return found
 
 
@@ -164,15 +165,21 @@ def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
 
 
 def _run_all(
-    saga: str, scenario: Scenario | None, seeds: range, invariants: Sequence[str], processes: int | None
+    saga: str,
+    scenario: Scenario | None,
+    seeds: range,
+    invariants: Sequence[str],
+    processes: int | None,
+    as_json: bool,
 ) -> Summary:
     everything = frozenset(BY_NAME) if scenario is None and len(seeds) >= MANY else frozenset[str]()
     total = Summary(wanted=everything)
-    with progress_bar() as bar:
-        task = bar.add_task("swarm" if scenario is None else scenario.name, total=len(seeds))
+    board = Campaign("swarm" if scenario is None else scenario.name, len(seeds), "seeds")
+    with on_screen(board, as_json):
         for summary in campaign.runs(saga, scenario, seeds, invariants=invariants, processes=processes):
             total += summary
-            bar.update(task, advance=summary.runs)
+            struck = sum(summary.fired.values())
+            board.add(summary.runs, sum(summary.statuses.values()), struck, len(summary.failed))
     return total
 
 

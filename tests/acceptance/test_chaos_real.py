@@ -17,6 +17,7 @@ from adapters.process import PLANNED_FAULTS
 from chaos.faults import Fault
 from chaos.matrix import Verdict
 from chaos.real.catalogue import BY_NAME
+from chaos.real.looking import Look
 from chaos.real.matrix import groups, verdicts
 from chaos.real.run import Result, run
 from chaos.real.setup import Impossible, Setup
@@ -56,7 +57,9 @@ def recoveries(result: Result) -> str:
 
 @pytest.mark.timeout(180)
 def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    result = run(Setup(faults=named(*KILLS, *SHORT), sagas=150, per_s=12, cancel_rate=0.1), seed=1)
+    setup = Setup(faults=named(*KILLS, *SHORT), sagas=150, per_s=12, cancel_rate=0.1)
+    looks: list[Look] = []
+    result = run(setup, seed=1, onlooker=looks.append)
 
     assert result.held, told(result)
     assert not result.silent, told(result)
@@ -66,6 +69,10 @@ def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: p
     assert result.evidence.messages.keys() == {saga["_id"] for saga in result.evidence.sagas}
     assert min(result.evidence.messages.values()) >= 2  # A command and its reply.
     say(capsys, f"{result.took_s:.0f} s: {recoveries(result)}")
+    assert {"starting", "under load", "healed"} <= {look.phase for look in looks}
+    assert looks[-1].statuses["completed"] > 0
+    assert len(looks[-1].strikes) == len(setup.faults)
+    assert max(look.completed_at or 0 for look in looks) > looks[-1].begun > 0
 
 
 def test_it_never_touches_servers_that_it_has_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
