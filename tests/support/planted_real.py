@@ -37,10 +37,10 @@ class PlantedReal:
         return Setup(**{**hasty, **self.options}, faults=self.faults, services_from=source, heal_within_s=20)
 
 
-def _thrice(name: str, step: str | None = None, *, for_s: float | None = None) -> Sequence[Fault]:
-    """A fault at three moments; where a step is given, of its action."""
+def _thrice(name: str, step: str | None = None, kind: str = "action", *, for_s: float | None = None) -> Sequence[Fault]:
+    """A fault at three moments; where a step is given, of its action or compensation."""
     known = BY_NAME[name]
-    aimed = known.aimed(step, "action") if step else known
+    aimed = known.aimed(step, kind) if step else known
     return [aimed if for_s is None else replace(aimed, for_s=for_s)] * 3
 
 
@@ -87,6 +87,15 @@ PLANTED_REAL = (
         ["compensated means undone"],
         _thrice("pause after participant commit", "pay", for_s=3),
         options={"cancel_rate": 1.0},
+    ),
+    PlantedReal(
+        "a late success turns a compensating saga forward",
+        ["completed means done", "histories are whole"],
+        [
+            *_thrice("pause after participant commit", "book", for_s=2),
+            *_thrice("pause before participant handle", "book", "compensation", for_s=4),
+        ],
+        options={"cancel_rate": 1.0, "sagas": 150},
     ),
     PlantedReal(
         "no compare-and-set",
