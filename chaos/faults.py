@@ -7,6 +7,7 @@ So it is said in terms of the protocol ("before the save that follows charge-pay
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Point(StrEnum):
@@ -79,8 +80,7 @@ class What(StrEnum):
     LOSE_ANSWERS = "lose answers on"  #: what is asked is done, and the connection ends
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Which command it is about: that itself, or the reply to it, or the transition that sends it."""
 
     saga_id: str
@@ -95,8 +95,9 @@ class Subject:
     @classmethod
     def of(cls, command_id: str) -> "Subject":
         """The subject that a command id names; ids of another shape have an empty step."""
-        saga_id, step, kind, *_ = [*command_id.split("/"), "", "", ""][:4]
-        return cls(saga_id, step, kind)
+        saga_id, _, rest = command_id.partition("/")
+        step, _, rest = rest.partition("/")
+        return cls(saga_id, step, rest.partition("/")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ fewer kinds of history than many in which a few things fail often.
 
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 from chaos.faults import CATALOGUE, Fault
@@ -33,6 +34,7 @@ def swarm(saga: Saga, seed: int) -> Setup:
     )
 
 
+@cache
 def next_version(saga: Saga) -> Saga:
     """The same saga as its next version, for runs in which both are in flight."""
     newer = copy(saga)

@@ -26,7 +26,7 @@ def keep(run: str, violations: Sequence[Violation], trace: Sequence[Event], evid
     _lines(to / "sagas.jsonl", evidence.sagas)
     _lines(to / "ledger.jsonl", evidence.ledger)
     _lines(to / "requests.jsonl", map(asdict, evidence.requests))
-    _lines(to / "strikes.jsonl", map(asdict, trace))
+    _lines(to / "strikes.jsonl", map(Event._asdict, trace))
     balances = [
         {"participant": name, "key": key, "opening": evidence.openings.get((name, key), 0), "balance": balance}
         for (name, key), balance in evidence.balances.items()

@@ -7,7 +7,7 @@ from typing import Any
 from adapters.bus import Delivery, Entry
 from adapters.errors import Unavailable
 from adapters.memory_bus import MemoryBus
-from adapters.memory_server import MemoryServer
+from adapters.memory_server import Group, MemoryServer
 from adapters.streams.names import Streams
 from chaos.faults import Fault, Point, Subject, What
 from chaos.sim.process import Means, Process
@@ -126,8 +126,37 @@ class SimBus(MemoryBus):
 
     async def deliver(self, *, again: bool = True) -> bool:
         """Whoever is quickest gets what is new: not always the same."""
+        if not self._may_move(again=again):
+            return False
         await self._process.sleep(self._process.latency_s())
         return await super().deliver(again=again)
+
+    def _may_move(self, *, again: bool) -> bool:
+        """Whether there is anything to look for on the server."""
+        if self.server.down or not self.alive:
+            return False
+        for subscription in self._subscriptions:
+            key = (subscription.stream, subscription.group)
+            group = self.server.groups.get(key)
+            if group is None or group is not self._known_groups.get(key) or key in self._heals_owed:
+                return True
+            if group.delivered < len(self.server.streams.get(subscription.stream, ())) or (again and self._left(group)):
+                return True
+        return False
+
+    def _left(self, group: Group) -> bool:
+        """Whether it has entries that are ours to try again."""
+        return any(not each.owner.alive or (each.owner is self and not each.in_hand) for each in group.pending.values())
+
+    async def _wait(self) -> None:
+        """As the base's, which looks again also for what cannot be ours before somebody wakes us."""
+        groups = (self.server.groups.get((each.stream, each.group)) for each in self._subscriptions)
+        retrying = None
+        if self._heals_owed or any(group is not None and self._left(group) for group in groups):
+            retrying = self._process.later(self._retry_s, self.changed.set)
+        await self.changed.wait()
+        if retrying is not None:
+            retrying.cancel()
 
     async def before_acknowledging(self, delivery: Delivery) -> None:
         await self._process.touch(self._acknowledge_point, [subject_of(delivery.fields)], _nothing)

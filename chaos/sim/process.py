@@ -12,8 +12,8 @@ from random import Random
 from typing import TypeVar
 
 from adapters.errors import Conflict, Unavailable
-from chaos.faults import Point, Subject, What
-from chaos.sim.loop import VirtualClock
+from chaos.faults import Fault, Point, Subject, What
+from chaos.sim.loop import VirtualClock, VirtualLoop
 from chaos.sim.nemesis import Nemesis
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ _RAISED: Mapping[What, tuple[type[Exception], str]] = {
 class Means:
     """What every process of a run is made with."""
 
-    loop: asyncio.AbstractEventLoop
+    loop: VirtualLoop
     nemesis: Nemesis
     rng: Random
     store_outage: Callable[[float], None]  #: the orchestrators' store is away for so many seconds
@@ -67,7 +67,8 @@ class Process:
     async def sleep(self, seconds: float) -> None:
         """Wait; a paused process oversleeps."""
         await self._clock.sleep(seconds)
-        await self._running()
+        if self._resumed is not None or not self.alive:
+            await self._running()
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -99,27 +100,31 @@ class Process:
             self._resumed.set()
             self._resumed = None
 
+    def later(self, seconds: float, do: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have something done that touches nothing outside."""
+        return self._means.loop.call_later(seconds, do)
+
     def latency_s(self) -> float:
         """How long the next touch of the outside world takes."""
-        return self._means.rng.uniform(0, LATENCY_S)
+        return self._means.rng.random() * LATENCY_S
 
     # -- touching the outside world ------------------------------------------------------------------------------------
 
     async def touch(self, point: Point, subjects: Sequence[Subject], effect: Callable[[], Awaitable[T]]) -> T:
         """Do something out there, with whatever befalls it. Raises what the real one would raise."""
+        nemesis = self._means.nemesis
         await self.sleep(self.latency_s())
-        await self._befall(point, subjects, after=False)
+        if (fault := nemesis.strike(point, self.name, subjects)) is not None:
+            await self._befall(fault)
         result = await effect()
         if point in _TOLD and subjects:
-            self._means.nemesis.note(self.name, point.value, subjects[0].name)
-        await self._befall(point, subjects, after=True)
+            nemesis.note(self.name, point.value, subjects[0].name)
+        if (fault := nemesis.strike(point, self.name, subjects, after=True)) is not None:
+            await self._befall(fault)
         await self._running()
         return result
 
-    async def _befall(self, point: Point, subjects: Sequence[Subject], *, after: bool) -> None:
-        fault = self._means.nemesis.strike(point, self.name, subjects, after=after)
-        if fault is None:
-            return
+    async def _befall(self, fault: Fault) -> None:
         if fault.what in _RAISED:
             kind, words = _RAISED[fault.what]
             raise kind(words)

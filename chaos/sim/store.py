@@ -41,9 +41,9 @@ class SimStore:
         await self._process.touch(Point.RESCHEDULE, subjects, lambda: self._shared.reschedule(moves))
 
     async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        await self._process.sleep(0)
         found = await self._shared.due(now, limit)
-        await self._process.sleep(0)  # What was read may be old by the time that it is used.
+        if found:
+            await self._process.sleep(0)  # What was read may be old by the time that it is used.
         return found
 
     async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:

@@ -4,17 +4,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from random import Random
 from typing import Any
 
 from adapters.errors import Unavailable
 from chaos import samples
-from chaos.evidence import Evidence, Request
+from chaos.evidence import Evidence, Json, Request
 from chaos.faults import Fault, Point
 from chaos.invariants import Invariant
 from chaos.sim.bus import Servers, SimServer
-from chaos.sim.loop import VirtualClock
+from chaos.sim.loop import VirtualClock, VirtualLoop
 from chaos.sim.nemesis import Nemesis
 from chaos.sim.orchestrator import Orchestrator
 from chaos.sim.participant import Role, SimParticipant
@@ -71,7 +72,7 @@ class World:
 
     setup: Setup
     seed: int
-    loop: asyncio.AbstractEventLoop
+    loop: VirtualLoop
     requests: dict[str, Request] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -264,7 +265,7 @@ class World:
         rows = [row for name in self._roles for row in self._rows(name)]
         balances = dict(self._balances())
         return Evidence(
-            definitions=[saga.to_json() for saga in self._all_versions()],
+            definitions=[_told(saga) for saga in self._all_versions()],
             sagas=[past_document(past) for past in pasts if past is not None],
             ledger=[row for _, row in sorted(rows, key=lambda numbered: numbered[0])],
             balances=balances,
@@ -288,3 +289,9 @@ class World:
                 kind, _, of = key.partition("/")
                 if kind == "balance":
                     yield (name, of), value
+
+
+@cache
+def _told(saga: Saga) -> Json:
+    """The definition as the checker reads it."""
+    return saga.to_json()
