@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from chaos.faults import CATALOGUE, Point, What
 from chaos.scenario import Scenario, Strike
 
+_RARE: Mapping[Point, int] = {Point.INSERT: 3, Point.RESCHEDULE: 25}  #: how much rarer than elsewhere an occasion is
+
 
 def _named(*names: str, probability: float = 1.0, times: int | None = None) -> tuple[Strike, ...]:
     return tuple(Strike(fault=name, probability=probability, times=times) for name in names)
@@ -12,11 +14,10 @@ def _named(*names: str, probability: float = 1.0, times: int | None = None) -> t
 
 def _every(*kinds: What, probability: float, times: int | None = None) -> tuple[Strike, ...]:
     """All faults of these kinds; where there are few occasions, each is taken more often."""
-    names = [fault.name for fault in CATALOGUE if fault.what in kinds and fault.point is not Point.RESCHEDULE]
-    rare = [fault.name for fault in CATALOGUE if fault.what in kinds and fault.point is Point.RESCHEDULE]
-    return (
-        *_named(*names, probability=probability, times=times),
-        *_named(*rare, probability=min(1.0, 10 * probability), times=times),
+    return tuple(
+        Strike(fault=fault.name, probability=min(0.6, probability * _RARE.get(fault.point, 1)), times=times)
+        for fault in CATALOGUE
+        if fault.what in kinds
     )
 
 
