@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import hypothesis
 import pytest
@@ -21,6 +21,8 @@ import structlog
 
 from adapters.servers import LocalServer, MongoServer, RedisServer, ServerMissing
 from support.containers import docker_answers, mongo_container, redis_container
+from support.scheduling import Scheduling, in_order
+from support.simulated import summary
 
 S = TypeVar("S", bound=LocalServer)
 
@@ -36,6 +38,21 @@ def pytest_configure() -> None:
     # By default structlog draws each traceback with all local variables: seconds in which a test's event loop stands.
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, plain])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    if line := summary(reports):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)
