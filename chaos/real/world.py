@@ -150,6 +150,7 @@ class World:
             Random(f"{self.seed}/nemesis"),
         )
         faults = self.rng.sample(self.setup.scheduled, len(self.setup.scheduled))
+        faults.sort(key=lambda index: self.setup.faults[index].point is not Point.RESCHEDULE)  # Rare: so armed first.
         every_s = self.setup.loaded_s / (len(faults) + 1)
         self.progress(f"{self.setup.sagas} sagas in {self.setup.loaded_s:.0f} s, {len(self.setup.faults)} faults")
         work: list[Coroutine[Any, Any, None]] = [
