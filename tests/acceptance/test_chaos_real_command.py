@@ -23,6 +23,27 @@ def test_a_poisoned_bus_on_real_servers_loses_nothing_and_is_reported(server_dir
     assert 'class="curve"' in (server_directory / "report" / "report.html").read_text()
 
 
+@pytest.mark.skipif(not os.environ.get("SAGA_SOAK"), reason="a minute and a half: with SAGA_SOAK=1")
+@pytest.mark.timeout(240)
+def test_a_mixed_storm_lasts_as_long_as_wanted_and_says_what_each_fault_costs(server_directory: Path) -> None:
+    line = CommandLine(server_directory)
+    paced = ("--for", "50s", "--rate", "8")
+
+    run = line.run(
+        "chaos", "run", "mixed-storm", "--mode", "real", *paced, "--json", "--report", "report", within_s=220
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(run.stdout)["mixed-storm"]
+    assert (told["started"], sum(told["sagas"].values()), told["violations"], told["record"]) == (400, 400, [], None)
+    assert sum(cost["strikes"] for cost in told["recovery"]) == 3
+    assert all(cost["median_s"] <= cost["worst_s"] for cost in told["recovery"])
+    assert told["messages"] >= 400
+    assert told["most_messages"] <= 100
+    report = (server_directory / "report" / "report.html").read_text()
+    assert all(f"<td>{cost['kind']}</td>" in report for cost in told["recovery"])
+
+
 def test_a_real_run_that_is_not_known_is_a_usage_error(server_directory: Path) -> None:
     run = CommandLine(server_directory).run("chaos", "run", "--mode", "real")
 
