@@ -20,6 +20,7 @@ from adapters.errors import Unavailable
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
+from adapters.streams.pipeline import Command, execute
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
@@ -175,11 +176,13 @@ class Consumer:
         told = watcher(deliveries) if watcher else None
         ids = [delivery.entry_id for delivery in deliveries]
         with translating():
-            pipeline = self._shared.client.pipeline(transaction=False)
-            pipeline.xack(self._subscription.stream, self._subscription.group, *ids)
-            if counted:
-                pipeline.hdel(self._counts_key, *ids)
-            await pipeline.execute()
+            acknowledge: Command = ("XACK", self._subscription.stream, self._subscription.group, *ids)
+            forget: Command = ("HDEL", self._counts_key, *ids)
+            commands = [acknowledge, forget] if counted else [acknowledge]
+            answers = await execute(self._shared.client, commands, self._shared.settings.socket_timeout_s)
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
         if told is not None:
             told()
         for entry_id in ids:

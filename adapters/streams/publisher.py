@@ -1,6 +1,7 @@
 """Appends entries to streams, and makes sure that the group of each of our streams exists before its first entry."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
@@ -8,6 +9,7 @@ from adapters.bus import Entry, OnPublish
 from adapters.errors import Unavailable
 from adapters.streams.connection import Client, translating, unavailable
 from adapters.streams.names import Streams
+from adapters.streams.pipeline import Command, execute
 from adapters.streams.settings import StreamSettings
 
 
@@ -67,13 +69,10 @@ class Publisher:
 
     async def _publish_chunk(self, entries: Sequence[Entry]) -> list[Unavailable | None]:
         with translating():
-            pipeline = self._client.pipeline(transaction=False)
             groups = self._missing_groups(entries)
-            for stream, group in groups:
-                pipeline.xgroup_create(stream, group, id="0", mkstream=True)
-            for entry in entries:
-                pipeline.execute_command("XADD", *self._xadd_arguments(entry))
-            answers = await pipeline.execute(raise_on_error=False)
+            commands: list[Command] = [("XGROUP", "CREATE", *names, "0", "MKSTREAM") for names in groups]
+            commands += map(self._xadd, entries)
+            answers = await execute(self._client, commands, self._settings.socket_timeout_s)
         made = answers[: len(groups)]
         self._ensured.update(stream for (stream, _), answer in zip(groups, made, strict=True) if _made(answer))
         return [_result(answer) for answer in answers[len(groups) :]]
@@ -82,16 +81,14 @@ class Publisher:
         unseen = {entry.stream: None for entry in entries if entry.stream not in self._ensured}
         return [(stream, group) for stream in unseen if (group := self._streams.own_group(stream)) is not None]
 
-    def _xadd_arguments(self, entry: Entry) -> list[str | int]:
-        arguments: list[str | int] = [entry.stream]
-        if self._streams.is_dead(entry.stream):
-            arguments += ["MAXLEN", "~", self._settings.dead_letter_maxlen]
-        elif entry.stream == self._streams.events:
+    def _xadd(self, entry: Entry) -> Command:
+        stream = entry.stream
+        if self._streams.is_dead(stream):
+            limit = self._settings.dead_letter_maxlen
+            return ("XADD", stream, "MAXLEN", "~", limit, "*", *chain.from_iterable(entry.fields.items()))
+        if stream == self._streams.events:
             self.published_events = True
-        arguments.append("*")
-        for name, value in entry.fields.items():
-            arguments += (name, value)
-        return arguments
+        return ("XADD", stream, "*", *chain.from_iterable(entry.fields.items()))
 
 
 def _result(answer: object) -> Unavailable | None:
