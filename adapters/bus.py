@@ -6,11 +6,11 @@ repeat, delay and reorder anything.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from adapters.errors import Unavailable
+from sagas.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

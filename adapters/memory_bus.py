@@ -7,7 +7,6 @@ may rely on is stated by tests/contracts/test_bus_contract.py, which the real bu
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
@@ -17,6 +16,7 @@ from adapters.memory_foreign import delivered_at, settled_until
 from adapters.memory_server import Group, MemoryServer, Pending
 from adapters.streams.names import Streams
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
+from sagas.values import replace
 
 
 class MemoryBus:

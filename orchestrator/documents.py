@@ -5,7 +5,6 @@ The document is made to be looked at with mongosh or Compass: the names of the H
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.core.state import (
@@ -19,6 +18,7 @@ from orchestrator.core.state import (
     Transition,
 )
 from sagas.messages import Kind
+from sagas.values import dataclass, replace
 
 Document = dict[str, Any]
 

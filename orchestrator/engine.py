@@ -5,7 +5,6 @@ work on the same sagas: every save is a compare-and-set on the revision, and who
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -28,6 +27,7 @@ from orchestrator.waiters import Waiters
 from orchestrator.work import Batch, Input, Start, Started
 from sagas import Definitions, Saga
 from sagas.errors import StepFault
+from sagas.values import replace
 
 log = structlog.get_logger(__name__)
 

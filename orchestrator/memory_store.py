@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from adapters.errors import Unavailable
@@ -10,6 +9,7 @@ from orchestrator.core.state import SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
 from orchestrator.memory_changes import MemoryChangeFeed
 from orchestrator.store import InFlight, Query
+from sagas.values import replace
 
 
 class MemorySagaStore:

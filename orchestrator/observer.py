@@ -1,10 +1,10 @@
 """What the engine tells whoever counts: facts, once per batch. An observer decides nothing and never raises."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.core.state import Decision, Message, SagaState
+from sagas.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

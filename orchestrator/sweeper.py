@@ -5,7 +5,6 @@ what still waits in the streams before it wakes a saga.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -18,6 +17,7 @@ from orchestrator.core.timers import RESEND_FIRST
 from orchestrator.engine import Engine
 from orchestrator.observer import Observer, Unobserved
 from orchestrator.work import Input
+from sagas.values import replace
 
 log = structlog.get_logger(__name__)
 

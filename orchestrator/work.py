@@ -1,13 +1,14 @@
 """What the engine is given to do, what becomes of it, and what is still to be done of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchestrator.core.state import Decision, Message, SagaState
 from orchestrator.documents import Change
 from orchestrator.observer import Applied
 from sagas import Saga
 from sagas.messages import Json
+from sagas.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

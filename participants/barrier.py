@@ -10,10 +10,11 @@ This module has no I/O, no clock and no randomness, and its values are hashable,
 explored on it. It must stay so. `attempt` is never looked at.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sagas.messages import CommandMessage, Json, Kind, Outcome
+from sagas.values import dataclass, replace
 
 CLOCK_MARGIN = timedelta(days=1)  #: between "rows may be gone" and the expiry: clocks differ, MongoDB deletes late
 

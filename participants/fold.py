@@ -7,7 +7,6 @@ transaction starts over, everything is decided again from fresh rows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from participants.barrier import Answer, InDoubt, Repeat, Row, Run, Settled, Undo, decide, finish, ids_of, settle
@@ -15,6 +14,7 @@ from participants.context import Context, StoredAction
 from participants.handlers import Registration, parse
 from sagas.contracts import Command
 from sagas.messages import CommandMessage
+from sagas.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ one transaction, and nowhere else. Rows are never changed or removed.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from adapters.errors import Conflict
 from adapters.mongo import ASCENDING, Document, IndexModel, UpdateOne, find, translating
 from participants.context import BatchTransaction, Context
+from sagas.values import dataclass
 
 LEDGER = "ledger"
 OPENING = "opening"

@@ -5,10 +5,11 @@ fields and back (docs/wire-protocol.md), the core makes commands and reads repli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from sagas.values import dataclass
 
 Json = Mapping[str, Any]  #: a JSON object as Python values; never mutated once it is in a message
 

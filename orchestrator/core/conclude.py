@@ -1,6 +1,5 @@
 """From a `Turn` to a `Decision`: the new revision, its history entry, the messages to send, the time to wake up."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import timers
@@ -15,6 +14,7 @@ from orchestrator.core.state import (
 from orchestrator.core.turn import Turn
 from sagas import Saga
 from sagas.messages import CommandMessage, EventMessage, Json, Kind
+from sagas.values import replace
 
 #: what `saga.events` tells; other notes of a transition are for the history only
 PUBLISHED = frozenset(

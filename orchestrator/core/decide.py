@@ -11,7 +11,6 @@ the saga. Read it from the top; `turn.py` has the words that the rules are made 
     any of the two in the middle ──▶ stuck ──▶ back, by a late success or an operator
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -53,6 +52,7 @@ from orchestrator.core.state import (
 from orchestrator.core.turn import Turn
 from sagas import Saga
 from sagas.messages import Json, Kind, Outcome, ReplyMessage
+from sagas.values import replace
 
 
 def begin(saga: Saga, saga_id: str, data: Json, now: datetime, *, request: str, traceparent: str | None) -> Decision:

@@ -1,11 +1,11 @@
 """The moves that the rules of `decide.py` are made of: begin a step, compensate, try again, give up, get stuck."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.core.state import Fault, Pending, Status, StepStatus
 from orchestrator.core.turn import Turn, command_id, generation_of
 from sagas.messages import Json, Kind
+from sagas.values import replace
 
 CANCELLED = "cancelled"  #: the failure of a saga that its client cancelled
 MAY_HAVE_RUN = frozenset({StepStatus.SUCCEEDED, StepStatus.UNKNOWN})

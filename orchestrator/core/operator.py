@@ -1,7 +1,6 @@
 """What a person may do with a stuck saga: retry it, count its step as done by hand, or have it compensated."""
 
 from copy import copy
-from dataclasses import replace
 from typing import assert_never
 
 from orchestrator.core.conclude import conclude, content, refuse
@@ -22,6 +21,7 @@ from sagas.by_hand import reply_by_hand
 from sagas.errors import StepFault
 from sagas.messages import Json, Kind
 from sagas.storable import NotStorable
+from sagas.values import replace
 
 
 def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) -> Decision:

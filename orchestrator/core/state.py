@@ -4,11 +4,11 @@ Nothing here does anything: `decide.py` holds the rules, `orchestrator/documents
 Times are UTC, cut to the millisecond.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from sagas.messages import CommandMessage, EventMessage, Json, Kind, ReplyMessage
+from sagas.values import dataclass
 
 ATTENTION_AFTER = 10  #: attempts of a step after the pivot, which is retried for ever
 

@@ -6,11 +6,11 @@ and only if somebody listened all the while: an engine that was away, a bus that
 waits in its stream move the deadline instead.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core.state import Pending, SagaState, Status, Woken
+from sagas.values import replace
 
 RESEND_FIRST = timedelta(seconds=3)
 RESEND_MAX = timedelta(minutes=1)  #: the longest pause between two sendings of one attempt

@@ -4,13 +4,13 @@ A `Turn` lives within one call of `decide`, and nobody else sees it. Its methods
 rules in `decide.py` read as chains; `conclude.py` makes a `Decision` of it. What it began from stays as it was.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from orchestrator.core.state import Fault, Pending, SagaState, Skip, Status, StepState, StepStatus
 from sagas import Retry, Saga
 from sagas.messages import Json, Kind
+from sagas.values import dataclass, replace
 
 _UNDER_WAY = (StepStatus.RUNNING, StepStatus.COMPENSATING, StepStatus.UNKNOWN)
 
