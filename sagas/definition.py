@@ -84,24 +84,27 @@ class Saga(Generic[InputT, DataT]):
                 return position
         raise KeyError(step_name)
 
-    def start(self, input_json: Mapping[str, Any]) -> dict[str, Any]:
-        """The data of a new saga, as JSON; raises `pydantic.ValidationError` or `NotStorable` (both `ValueError`)."""
-        data = dump(parse(self.data, dump(self._sent(input_json))))
-        check_storable(data)
-        return data
-
-    def input_json(self, input_json: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that the client sent, in one spelling: two requests mean the same if these are equal."""
-        sent = self._sent(input_json).model_dump(mode="json", by_alias=False, exclude_unset=True)
-        check_storable(sent)
-        return sent
-
-    def _sent(self, input_json: Mapping[str, Any]) -> BaseModel:
+    def asked(self, input_json: Mapping[str, Any]) -> InputT:
+        """What a client sent, checked; raises `pydantic.ValidationError` or `NotStorable` (both `ValueError`)."""
         try:
             return parse(self.input, input_json)
         except PydanticSerializationError:
             check_storable(dict(input_json))  # Says where it is, what JSON can't hold.
             raise
+
+    def start(self, asked: InputT | Mapping[str, Any]) -> dict[str, Any]:
+        """The data of a new saga, as JSON; raises as `asked` does."""
+        sent = self.asked(asked) if isinstance(asked, Mapping) else asked
+        data = dump(parse(self.data, dump(sent)))
+        check_storable(data)
+        return data
+
+    def input_json(self, asked: InputT | Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that the client sent, in one spelling: two requests mean the same if these are equal."""
+        sent = self.asked(asked) if isinstance(asked, Mapping) else asked
+        fields: dict[str, Any] = sent.model_dump(mode="json", by_alias=False, exclude_unset=True)
+        check_storable(fields)
+        return fields
 
     def to_json(self) -> dict[str, Any]:
         """The definition as JSON, for programs; its shape is documented at `sagas.export.to_json`."""

@@ -10,7 +10,6 @@ never in company: a poisonous one would take its batch along each time. How ofte
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -24,6 +23,7 @@ from adapters.streams.pipeline import Command, execute
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
+from sagas.values import replace
 
 log = structlog.get_logger(__name__)
 
@@ -233,5 +233,12 @@ class Consumer:
         return Delivery(
             stream=self._subscription.stream,
             entry_id=entry_id.decode(),
-            fields={text(name): text(value) for name, value in fields.items()},
+            fields=_text(fields),
         )
+
+
+def _text(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    try:
+        return {name.decode(): value.decode() for name, value in fields.items()}
+    except UnicodeDecodeError:
+        return {text(name): text(value) for name, value in fields.items()}

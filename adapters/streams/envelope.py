@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from adapters.bus import Entry
@@ -188,6 +189,7 @@ def _attempt(fields: Mapping[str, str], name: str = "attempt") -> int | None:
     return int(text)
 
 
+@lru_cache(maxsize=1_024)  # The messages of one batch have few times between them.
 def time_text(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds."""
     if moment.tzinfo is not UTC:
@@ -203,7 +205,7 @@ def _time(fields: Mapping[str, str], name: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise Undecodable(f"field '{name}' has no time zone")
-        return moment.astimezone(UTC)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Undecodable(f"field '{name}' must be an RFC 3339 time") from None
 
