@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from adapters.clock import Clock
+from adapters.errors import Conflict
 from participants.barrier import Answer, Row, announce, ids_of
 from participants.fold import Call, Fold, Folded
 from participants.handlers import Mode, Registration, rejected
@@ -32,8 +33,14 @@ class Runner:
         self._clock = clock
 
     async def together(self, commands: Sequence[CommandMessage]) -> Folded:
-        """All in one transaction; raises what any handler raises, and then nothing has happened."""
-        return await self._transact(commands, _run)
+        """All in one transaction; raises what any handler raises, and then nothing has happened.
+
+        Actions that are sent for the first time are taken for new, and no row of theirs is looked for. Where one is
+        there all the same, another can't be inserted: everything starts over, and is decided by what is there.
+        """
+        undone = {command.undoes for command in commands}
+        new = frozenset(command.id for command in commands if command.is_first_sending and command.id not in undone)
+        return await self._transact(commands, _run, new)
 
     async def attempt(self, command: CommandMessage) -> Folded:
         """One command by itself; raises what its handler raises, except `Reject`."""
@@ -73,20 +80,29 @@ class Runner:
 
         return await self._inbox.atomically(body)
 
-    async def _transact(self, commands: Sequence[CommandMessage], perform: Perform) -> Folded:
-        """Rows, effects and inbox in one transaction, which may be run many times."""
+    async def _transact(
+        self, commands: Sequence[CommandMessage], perform: Perform, new: frozenset[str] = frozenset()
+    ) -> Folded:
+        """Rows, effects and inbox in one transaction, which may be run many times. `new` have no row, it seems."""
 
         async def body(tx: InboxTransaction) -> Folded:
-            fold = await self._fold(commands, tx)
+            nonlocal new
+            trusted, new = new, frozenset()
+            fold = await self._fold(commands, tx, trusted)
             while wave := fold.next_wave():
                 fold.finish(wave, await perform(tx, wave))
+            if not trusted <= {row.id for row in fold.new_rows()}:
+                raise Conflict("what leaves no row can't show that it is new")
             return await _store(fold, tx)
 
         return await self._inbox.atomically(body)
 
-    async def _fold(self, commands: Sequence[CommandMessage], tx: InboxTransaction) -> Fold:
-        ids = list(dict.fromkeys(row_id for command in commands for row_id in ids_of(command)))
-        return Fold(commands, await tx.rows(ids), self._handlers, self._clock.now(), self._inbox.expiry)
+    async def _fold(
+        self, commands: Sequence[CommandMessage], tx: InboxTransaction, new: frozenset[str] = frozenset()
+    ) -> Fold:
+        ids = dict.fromkeys(row_id for command in commands for row_id in ids_of(command) if row_id not in new)
+        rows = await tx.rows(list(ids)) if ids else {}
+        return Fold(commands, rows, self._handlers, self._clock.now(), self._inbox.expiry)
 
 
 async def _run(tx: InboxTransaction, calls: Sequence[Call]) -> Sequence[Answer]:

@@ -56,6 +56,11 @@ class CommandMessage:
         return Kind.REVOKE if self.type.endswith(".revoke") else Kind.COMPENSATION
 
     @property
+    def is_first_sending(self) -> bool:
+        """Whether it is an action that has not been sent before, as far as the sender knows."""
+        return self.undoes is None and self.attempt == 1 and self.time == self.first_time
+
+    @property
     def step(self) -> str:
         """The step's name, the second part of the id; "" for an id of another shape."""
         parts = self.id.split("/")

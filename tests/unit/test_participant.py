@@ -36,6 +36,26 @@ async def test_a_repeat_gets_the_stored_reply_and_no_second_effect(*, batch: boo
 
 
 @both_modes
+async def test_what_the_bus_repeats_is_told_from_what_is_sent_first(*, batch: bool) -> None:
+    """Nothing in such a command says that it is a repeat: only its row does."""
+    bench = Bench(bank(batch=batch))
+    await bench.deliver(compensation("s2"))
+    assert await bench.outcomes(action(amount=300)) == ["rejected empty"]
+    for _ in range(2):
+        assert await bench.outcomes(action("s3", amount=60)) == ["succeeded"]  # A second time there is not enough.
+        assert await bench.outcomes(action("s2"), action("s4", amount=1)) == ["rejected compensated", "succeeded"]
+        bench.inbox.database["till"] = 39
+    assert await bench.outcomes(action(amount=300)) == ["rejected empty"]
+    assert bench.inbox.database["till"] == 39
+
+
+async def test_a_repeat_that_its_contract_does_not_fit_any_more_still_gets_its_stored_reply() -> None:
+    bench = Bench(bank(batch=True))
+    await bench.deliver(action(amount=3))
+    assert await bench.outcomes(action(amount="three")) == ["succeeded"]
+
+
+@both_modes
 async def test_a_command_twice_in_one_batch_is_done_once_and_answered_twice(*, batch: bool) -> None:
     bench = Bench(bank(batch=batch))
     one, two = await bench.deliver(action(amount=3), action(amount=3, attempt=2))
