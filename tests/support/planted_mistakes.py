@@ -31,9 +31,8 @@ PLANTED = (
         [
             Edit(
                 _RUNNER,
-                "fold.finish(wave, await perform(tx, wave))\n            return await _store(fold, tx)\n\n"
-                "        return await self._inbox.atomically(body)",
-                "fold.finish(wave, await perform(tx, wave))\n            return fold\n\n"
+                "            return await _store(fold, tx)\n\n        return await self._inbox.atomically(body)",
+                "            return fold\n\n"
                 "        fold = await self._inbox.atomically(body)\n"
                 "        return await self._inbox.atomically(lambda tx: _store(fold, tx))",
             )
