@@ -1,0 +1,226 @@
+"""The floor: what bare drivers need for the writes that an order's saga can't do without. Nothing is decided or read.
+
+python -m benchmarks.floor --mongo-url … --redis-url … [--sagas 6000] [--json]
+
+Per saga: 1 insert; 3 guarded updates, one transaction per batch; 3 times {inbox row, ledger row, balance}, one
+transaction per batch; 6 XADDs of commands and replies, and 4 of events. One process, batches of 200, 400 sagas in
+flight, uvloop, hiredis, majority and journaled. Nothing is read from a stream, acknowledged, loaded or served: a
+system has that to do as well.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import uvloop
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+from redis.asyncio import Redis
+
+BATCH = 200
+IN_FLIGHT = 400
+KEYS = 100  #: products, customers: whose balances change
+MAJORITY = WriteConcern("majority", j=True)
+DATA = '{"customer_id":"alice","amount":1999}'
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to."""
+
+    sagas: int
+    seconds: float
+    sagas_per_s: float
+    cpu_ms: float  #: of this process, per saga
+
+
+class Floor:
+    """One run on databases and streams of its own."""
+
+    def __init__(self, mongo: AsyncIOMotorClient[Document], redis: Redis, run: str) -> None:
+        self._mongo = mongo
+        self._redis = redis
+        self._run = run
+        self._orchestrator = mongo.get_database(f"floor_{run}", write_concern=MAJORITY)
+        self._participants = [
+            mongo.get_database(f"floor_{run}_{name}", write_concern=MAJORITY)
+            for name in ("inventory", "payment", "orders")
+        ]
+        self._turns = [asyncio.Lock() for _ in self._participants]  # Two that change the same balances would conflict.
+
+    async def prepare(self) -> None:
+        """Collections, indexes and balances."""
+        newest = [("created_at", DESCENDING), ("_id", DESCENDING)]
+        await self._orchestrator.sagas.create_indexes(
+            [
+                IndexModel(newest),
+                IndexModel([("status", ASCENDING), *newest]),
+                IndexModel([("wake_at", ASCENDING)], partialFilterExpression={"wake_at": {"$exists": True}}),
+            ]
+        )
+        for database in self._participants:
+            await database.inbox.create_index([("expire_at", ASCENDING)], expireAfterSeconds=0)
+            await database.ledger.create_index([("saga_id", ASCENDING), ("step", ASCENDING)], unique=True)
+            await database.balances.insert_many([{"_id": key, "left": 10**9} for key in range(KEYS)])
+
+    async def remove(self) -> None:
+        """Whatever it has written."""
+        for database in (self._orchestrator, *self._participants):
+            await self._mongo.drop_database(database.name)
+        keys = [key async for key in self._redis.scan_iter(match=f"floor.{self._run}.*")]
+        if keys:
+            await self._redis.delete(*keys)
+
+    async def drive(self, sagas: int) -> None:
+        """That many sagas: as many batches at a time as are to be in flight."""
+        batches = iter([BATCH] * (sagas // BATCH))
+        numbers = itertools.count()
+
+        async def lane() -> None:
+            for size in batches:
+                await self._batch([f"{uuid4().hex}-{next(numbers)}" for _ in range(size)])
+
+        await asyncio.gather(*(lane() for _ in range(IN_FLIGHT // BATCH)))
+
+    async def _batch(self, ids: Sequence[str]) -> None:
+        now = datetime.now(UTC)
+        await self._orchestrator.sagas.insert_many([_saga(one, now) for one in ids], ordered=False)
+        await self._add("commands.0", "events", ids)
+        for step in range(3):
+            await self._execute(step, ids, now)
+            await self._add(f"replies.{step}", None, ids)
+            await self._advance(step, ids, now)
+            await self._add(f"commands.{step + 1}" if step < 2 else None, "events", ids)
+
+    async def _execute(self, step: int, ids: Sequence[str], now: datetime) -> None:
+        """What a participant has to write."""
+        database = self._participants[step]
+        sums = [
+            UpdateOne({"_id": key, "left": {"$gte": 2}}, {"$inc": {"left": -len(ids) // KEYS}}) for key in range(KEYS)
+        ]
+        async with self._turns[step], self._transaction() as session:
+            await database.balances.bulk_write(sums, ordered=False, session=session)
+            await database.ledger.insert_many([_ledger(one, step, now) for one in ids], session=session)
+            await database.inbox.insert_many([_inbox(one, step, now) for one in ids], session=session)
+
+    async def _advance(self, step: int, ids: Sequence[str], now: datetime) -> None:
+        """What the orchestrator has to write."""
+        updates = [UpdateOne({"_id": one, "revision": step + 1}, _update(step, now)) for one in ids]
+        async with self._transaction() as session:
+            await self._orchestrator.sagas.bulk_write(updates, session=session)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncIOMotorClientSession]:
+        async with (
+            await self._mongo.start_session() as session,
+            session.start_transaction(ReadConcern("snapshot"), MAJORITY),
+        ):
+            yield session
+
+    async def _add(self, stream: str | None, events: str | None, ids: Sequence[str]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in filter(None, (events, stream)):
+            for one in ids:
+                pipeline.execute_command("XADD", f"floor.{self._run}.{name}", "*", *_fields(one))
+        await pipeline.execute()
+
+
+def _fields(one: str) -> Iterator[str]:
+    yield from ("specversion", "1.0", "id", f"{one}/reserve-stock/action", "type", "inventory.reserve-stock")
+    yield from ("source", "/orchestrator", "subject", one, "time", "2026-01-01T00:00:00.000Z", "data", DATA)
+
+
+def _saga(one: str, now: datetime) -> Document:
+    return {
+        "_id": one,
+        "saga": "order",
+        "version": 1,
+        "status": "running",
+        "revision": 1,
+        "data": {"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]},
+        "steps": [{"name": f"step-{number}", "status": "pending", "attempts": 0} for number in range(3)],
+        "pending": [{"command_id": f"{one}/step-0/action", "sent_at": now, "deadline": now}],
+        "created_at": now,
+        "updated_at": now,
+        "wake_at": now + timedelta(seconds=3),
+        "history": [{"revision": 1, "at": now, "events": ["started"]}],
+    }
+
+
+def _update(step: int, now: datetime) -> Document:
+    entry = {"revision": step + 2, "at": now, "events": ["step-succeeded"], "step": f"step-{step}"}
+    fields: Document = {"revision": step + 2, "updated_at": now, f"steps.{step}.status": "succeeded"}
+    update: Document = {"$set": fields, "$push": {"history": entry}}
+    if step == 2:
+        fields["status"] = "completed"
+        return update | {"$unset": {"wake_at": ""}}
+    fields["pending"] = [{"command_id": f"step-{step + 1}/action", "sent_at": now, "deadline": now}]
+    return update | {"$min": {"wake_at": now + timedelta(seconds=3)}}
+
+
+def _ledger(one: str, step: int, now: datetime) -> Document:
+    return {"saga_id": one, "step": f"step-{step}", "kind": "action", "key": "boots", "amount": -1, "at": now}
+
+
+def _inbox(one: str, step: int, now: datetime) -> Document:
+    return {
+        "_id": f"{one}/step-{step}/action",
+        "saga_id": one,
+        "step": f"step-{step}",
+        "kind": "action",
+        "outcome": "succeeded",
+        "command": {"customer_id": "alice", "amount": 1999},
+        "reply": {"payment_id": one},
+        "at": now,
+        "expire_at": now + timedelta(days=90),
+    }
+
+
+async def measure(mongo_url: str, redis_url: str, sagas: int) -> Result:
+    """Warm up with two batches, then that many sagas, in whole batches."""
+    sagas = max(1, sagas // BATCH) * BATCH
+    mongo: AsyncIOMotorClient[Document] = AsyncIOMotorClient(mongo_url)
+    redis = Redis.from_url(redis_url)
+    floor = Floor(mongo, redis, uuid4().hex[:8])
+    try:
+        await floor.prepare()
+        await floor.drive(2 * BATCH)
+        begun, cpu = time.perf_counter(), time.process_time()
+        await floor.drive(sagas)
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        return Result(sagas, round(seconds, 3), round(sagas / seconds, 1), round(cpu * 1_000 / sagas, 3))
+    finally:
+        await floor.remove()
+        await redis.aclose()
+        mongo.close()
+
+
+def main() -> None:
+    """Measure once, and say it."""
+    parser = argparse.ArgumentParser(description="What bare drivers need for the writes of an order's saga.")
+    parser.add_argument("--mongo-url", required=True)
+    parser.add_argument("--redis-url", required=True)
+    parser.add_argument("--sagas", type=int, default=6_000, help=f"in batches of {BATCH}")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    result = uvloop.run(measure(given.mongo_url, given.redis_url, given.sagas))
+    if given.json:
+        print(json.dumps(asdict(result)))
+    else:
+        print(f"{result.sagas_per_s:,.0f} sagas/s, {result.cpu_ms:.2f} ms of this process for each")
+
+
+if __name__ == "__main__":
+    main()
