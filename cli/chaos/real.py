@@ -107,11 +107,20 @@ def matrix_real(
         except _BROKEN as error:  # What the others show is worth having.
             broken.append(f"{name}: {error}")
             note(broken[-1])
+        else:
+            note(f"{name}: {_verdict(results[name])}")
     if not results:
         raise Failure("\n".join(broken))
     _told(f"saga chaos matrix {_options(usual)}{Pace(per_s=per_s)}", results, outputs)
     green = all(found is Verdict.GREEN for result in results.values() for found in verdicts(result).values())
     return Exit.OK if green and not broken else Exit.OTHER
+
+
+def _verdict(result: Result) -> str:
+    """What came of a run, in a line: the tables come when all runs are over."""
+    held = "held" if result.held else f"{len(result.violations)} violations"
+    kinds = set(result.setup.faults)
+    return f"{held}, {len(kinds - set(result.silent))} of {len(kinds)} faults struck, {result.took_s:.0f} s"
 
 
 def _watched(title: str, setup: Setup, seed: int, outputs: Outputs, violations: int = 0) -> Result:

@@ -65,3 +65,14 @@ def test_what_is_not_there_is_a_usage_error(server_directory: Path, arguments: l
     assert run.returncode == 2
     assert why in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("command", [("run", "poison"), ("matrix",)])
+def test_servers_of_others_are_never_struck(server_directory: Path, command: tuple[str, ...]) -> None:
+    line = CommandLine(server_directory, {"SAGA_MONGO_URL": "mongodb://127.0.0.1:1/"})
+
+    run = line.run("chaos", *command, "--mode", "real")
+
+    assert run.returncode == 2
+    assert "SAGA_MONGO_URL is set, but faults strike only servers that the run has started" in run.stderr
+    assert "Traceback" not in run.stderr
