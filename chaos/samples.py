@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 Json = Any
 Schema = Mapping[str, Any]
@@ -32,16 +34,26 @@ class NoExample(ValueError):
 
 def example(model: type[BaseModel], rng: Random) -> dict[str, Json]:
     """A valid value of the model, as JSON; only what is required is filled."""
+    value, _ = _made(model, rng)
+    return value
+
+
+def instance(model: type[ModelT], rng: Random) -> ModelT:
+    """An example as the model has it."""
+    _, made = _made(model, rng)
+    return made
+
+
+def _made(model: type[ModelT], rng: Random) -> tuple[dict[str, Json], ModelT]:
     schema = _schema(model)
     value = _value(schema, schema.get("$defs", {}), rng, model.__name__)
+    assert isinstance(value, dict)
     try:
-        model.model_validate(value)
+        return value, model.model_validate(value)
     except ValueError as error:
         raise NoExample(
             f"{model.__name__}: give an example of your own; the one that was made is refused: {error}"
         ) from None
-    assert isinstance(value, dict)
-    return value
 
 
 @cache

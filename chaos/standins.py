@@ -9,7 +9,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from chaos.samples import example
+from chaos.samples import instance
 from participants.context import BatchTransaction, Context, Transaction
 from participants.participant import Participant
 from sagas import Reject, Reply, Saga
@@ -20,6 +20,7 @@ OPENING = 1_000_000  #: what each step's balance begins with, unless a run says 
 
 Conduct = Callable[[Context], Awaitable[str | None]]  #: what befalls a handler; the code with which it says no, if any
 Opening = Callable[[str], int]  #: what a step's balance begins with
+Answer = Callable[[AnyEndpoint], Reply]  #: what a handler says where it does not say no
 
 #: Takes one from the balance of each command's step, or puts it back, with a row of the ledger; in the transaction. For
 #: each command the code with which it is refused, where the balance is used up; then nothing was written for it.
@@ -43,20 +44,20 @@ def in_memory(opening: Opening) -> Effect:
 
 
 def stand_in(
-    name: str, theirs: Iterable[AnyEndpoint], conduct: Conduct, effect: Effect, rng: Random, *, batch: bool
+    name: str, theirs: Iterable[AnyEndpoint], conduct: Conduct, effect: Effect, answer: Answer, *, batch: bool
 ) -> Participant:
     """The participant of that name. `batch`: its handlers take batches, as the shipped ones do."""
     participant = Participant(name)
     for endpoint in theirs:
         if batch:
-            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, effect, rng))
+            participant.handles(endpoint, batch=True)(_in_batches(endpoint, conduct, effect, answer))
         else:
-            participant.handles(endpoint)(_alone(endpoint, conduct, effect, rng))
+            participant.handles(endpoint)(_alone(endpoint, conduct, effect, answer))
     return participant
 
 
 def _alone(
-    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, rng: Random
+    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, answer: Answer
 ) -> Callable[[Any, Transaction], Awaitable[Reply]]:
     async def handle(_command: Any, tx: Transaction) -> Reply:
         refusal = await conduct(tx)
@@ -64,26 +65,27 @@ def _alone(
             (refusal,) = await effect(tx, [tx])
         if refusal is not None:
             raise Reject(refusal)
-        return _reply(endpoint, rng)
+        return answer(endpoint)
 
     return handle
 
 
 def _in_batches(
-    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, rng: Random
+    endpoint: AnyEndpoint, conduct: Conduct, effect: Effect, answer: Answer
 ) -> Callable[[Sequence[Any], BatchTransaction], Awaitable[Sequence[Reply | Reject]]]:
     async def handle(_commands: Sequence[Any], tx: BatchTransaction) -> Sequence[Reply | Reject]:
         refusals = [await conduct(context) for context in tx.contexts]
         accepted = [context for context, refusal in zip(tx.contexts, refusals, strict=True) if refusal is None]
         effects = iter(await effect(tx, accepted))
         outcomes = [next(effects) if refusal is None else refusal for refusal in refusals]
-        return [_reply(endpoint, rng) if refusal is None else Reject(refusal) for refusal in outcomes]
+        return [answer(endpoint) if refusal is None else Reject(refusal) for refusal in outcomes]
 
     return handle
 
 
-def _reply(endpoint: AnyEndpoint, rng: Random) -> Reply:
-    reply: Reply = endpoint.reply.model_validate(example(endpoint.reply, rng))
+def reply_to(endpoint: AnyEndpoint, rng: Random) -> Reply:
+    """A reply that says something valid."""
+    reply: Reply = instance(endpoint.reply, rng)
     return reply
 
 

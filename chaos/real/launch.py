@@ -23,7 +23,7 @@ from chaos.real.plan import Plan
 from chaos.real.points import StruckInbox, StruckStore, struck, watch
 from chaos.real.sent import Sent
 from chaos.real.striker import Striker
-from chaos.standins import endpoints, stand_in
+from chaos.standins import endpoints, reply_to, stand_in
 from chaos.swarm import next_version
 from orchestrator.app import Orchestrator
 from orchestrator.app import serve as serve_orchestrator
@@ -85,7 +85,8 @@ def made_up(name: str, saga: Saga, seed: int, reject_rate: float, batch: bool) -
         return "no" if refuses else None
 
     theirs = [endpoint for endpoint in endpoints([saga]).values() if endpoint.participant == name]
-    return stand_in(name, theirs, conduct, in_mongodb, Random(f"{seed}/replies/{name}"), batch=batch)
+    rng = Random(f"{seed}/replies/{name}")
+    return stand_in(name, theirs, conduct, in_mongodb, lambda endpoint: reply_to(endpoint, rng), batch=batch)
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """Redis as a run sees it: entries may be lost, repeated, late or garbled, and everything may be gone at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from chaos.faults import Fault, Point, Subject, What
 from chaos.sim.process import Means, Process
 from orchestrator.memory_store import MemorySagaStore
 
-Fields = Any
+Fields = Mapping[str, str]  #: of an entry
 
 
 class SimServer(MemoryServer):
@@ -30,9 +30,9 @@ class SimServer(MemoryServer):
         point = self._point(entry.stream)
         if point is None or self.down:
             return super().add(entry)
-        subjects = [subject_of(entry.fields)]
-        self._means.nemesis.note("bus", point.value, told(entry.fields))
-        fault = self._means.nemesis.strike(point, "bus", subjects)
+        nemesis = self._means.nemesis
+        nemesis.note("bus", point.value, told(entry.fields))
+        fault = nemesis.strike(point, "bus", [subject_of(entry.fields)]) if nemesis.lurks(point) else None
         return super().add(entry) if fault is None else self._befall(fault, entry)
 
     def _befall(self, fault: Fault, entry: Entry) -> Unavailable | None:
@@ -118,7 +118,7 @@ class SimBus(MemoryBus):
         async def effect() -> Sequence[Unavailable | None]:
             return await super(SimBus, self).publish(entries)
 
-        subjects = [subject_of(entry.fields) for entry in entries]
+        subjects = self._subjects(self._publish_point, (entry.fields for entry in entries))
         try:
             return await self._process.touch(self._publish_point, subjects, effect)
         except Unavailable as error:  # Refused, or done and the answer lost: each entry's result says the same.
@@ -159,7 +159,12 @@ class SimBus(MemoryBus):
             retrying.cancel()
 
     async def before_acknowledging(self, delivery: Delivery) -> None:
-        await self._process.touch(self._acknowledge_point, [subject_of(delivery.fields)], _nothing)
+        subjects = self._subjects(self._acknowledge_point, [delivery.fields])
+        await self._process.touch(self._acknowledge_point, subjects, _nothing)
+
+    def _subjects(self, point: Point, entries: Iterable[Fields]) -> Sequence[Subject]:
+        """What these entries are about, where a fault may want to know."""
+        return [subject_of(fields) for fields in entries] if self._process.in_danger(point) else ()
 
 
 async def _nothing() -> None:

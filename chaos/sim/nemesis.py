@@ -50,6 +50,10 @@ class Nemesis:
                 fired[planned.fault] += planned.fired
         return fired
 
+    def lurks(self, point: Point) -> bool:
+        """Whether any fault may strike there."""
+        return (point, False) in self._here or (point, True) in self._here
+
     def strike(self, point: Point, who: str, subjects: Sequence[Subject], *, after: bool = False) -> Fault | None:
         """The fault that strikes here, if one does."""
         for planned in self._here.get((point, after), ()):

@@ -1,6 +1,7 @@
 """A simulated orchestrator: the real engine, starter, timers and reply handler, on simulated servers."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from adapters.bus import Subscription
 from adapters.streams.names import ORCHESTRATOR_GROUP
@@ -25,7 +26,7 @@ class Orchestrator(Process):
 
     def __init__(self, name: str, means: Means, servers: Servers, sagas: Sequence[Saga], *, skew_s: float) -> None:
         super().__init__(name, means, skew_s=skew_s)
-        self.definitions = Definitions(sagas)
+        self.definitions = _known(tuple(sagas))
         self._bus = SimBus(self, servers.redis, Point.SEND, Point.SETTLE, on_dead=servers.bury)
         announcer = Announcer(self._bus, self._bus.streams, self)
         self.engine = Engine(self.definitions, SimStore(self, servers.store), announcer, self)
@@ -60,3 +61,8 @@ class Orchestrator(Process):
     async def _send_again(self, _stream: str) -> None:
         self.engine.announcer.interrupted()
         await self.engine.resend(None)
+
+
+@cache
+def _known(sagas: tuple[Saga, ...]) -> Definitions:
+    return Definitions(sagas)

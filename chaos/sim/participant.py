@@ -1,16 +1,19 @@
 """A simulated process of a participant: the real barrier and executor, on a database that its processes share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from chaos.faults import Point, Subject
 from chaos.sim.bus import Servers, SimBus
 from chaos.sim.process import Means, Process
-from chaos.standins import Opening, in_memory, stand_in
+from chaos.standins import Opening, in_memory, reply_to, stand_in
 from participants.barrier import Row
 from participants.context import Context
 from participants.memory_inbox import MemoryDatabase, MemoryInbox, MemoryTransaction
+from participants.participant import Participant
 from sagas.contracts import AnyEndpoint
 
 Refusal = Callable[[Context], str | None]  #: the code with which a command is rejected; None: it is not
@@ -37,7 +40,7 @@ class Role:
     """What all processes of one participant have in common."""
 
     name: str
-    endpoints: Sequence[AnyEndpoint]
+    endpoints: tuple[AnyEndpoint, ...]
     database: MemoryDatabase
     refusal: Refusal
     opening: Opening
@@ -49,23 +52,49 @@ class SimParticipant(Process):
 
     def __init__(self, name: str, role: Role, means: Means, servers: Servers, rng: Random, *, skew_s: float) -> None:
         super().__init__(name, means, skew_s=skew_s)
-        self._role = role
+        self.role = role
+        self.rng = rng
         self._bus = SimBus(self, servers.redis, Point.ANSWER, Point.FINISH, on_dead=servers.bury)
-        effect = in_memory(role.opening)
-        participant = stand_in(role.name, role.endpoints, self._conduct, effect, rng, batch=role.batch)
-        participant.bind(self._bus, SimInbox(self, rng, role.database), self)
+        _handlers(role.name, role.endpoints, role.batch).bind(self._bus, SimInbox(self, rng, role.database), self)
 
     async def live(self) -> None:
         """Begin to work."""
+        _HERE.set(self)  # What the bus runs from now on inherits it.
         await self._bus.start()
 
     def kill(self, down_s: float = 0.0) -> None:
         self._bus.kill()
         super().kill(down_s)
 
-    async def _conduct(self, context: Context) -> str | None:
+    async def conduct(self, context: Context) -> str | None:
+        """What befalls a handler."""
+
         async def refusal() -> str | None:
-            return self._role.refusal(context)
+            return self.role.refusal(context)
 
         subject = Subject(context.saga_id, context.step, context.kind.value)
         return await self.touch(Point.HANDLE, [subject], refusal)
+
+
+_HERE: ContextVar[SimParticipant] = ContextVar("here")  #: the process in which a handler is called
+
+
+async def _conduct(context: Context) -> str | None:
+    return await _HERE.get().conduct(context)
+
+
+def _opening(step: str) -> int:
+    return _HERE.get().role.opening(step)
+
+
+@cache
+def _handlers(name: str, endpoints: tuple[AnyEndpoint, ...], batch: bool) -> Participant:
+    """The participant: made once for all its processes in all runs, for examining handlers takes its time."""
+    return stand_in(
+        name,
+        endpoints,
+        _conduct,
+        in_memory(_opening),
+        lambda endpoint: reply_to(endpoint, _HERE.get().rng),
+        batch=batch,
+    )

@@ -104,6 +104,10 @@ class Process:
         """Have something done that touches nothing outside."""
         return self._means.loop.call_later(seconds, do)
 
+    def in_danger(self, point: Point) -> bool:
+        """Whether any fault may strike there."""
+        return self._means.nemesis.lurks(point)
+
     def latency_s(self) -> float:
         """How long the next touch of the outside world takes."""
         return self._means.rng.random() * LATENCY_S

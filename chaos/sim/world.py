@@ -167,7 +167,8 @@ class World:
         self._spawn(later())
 
     def _skew(self, name: str) -> float:
-        return self._rng(f"clock/{name}").uniform(-self.setup.skew_s, self.setup.skew_s)
+        most_s = self.setup.skew_s
+        return self._rng(f"clock/{name}").uniform(-most_s, most_s) if most_s else 0.0
 
     def _store_outage(self, for_s: float) -> None:
         self.servers.store.away = True
@@ -178,7 +179,7 @@ class World:
         for endpoint in endpoints(self._all_versions()).values():
             theirs.setdefault(endpoint.participant, []).append(endpoint)
         return {
-            name: Role(name, theirs[name], MemoryDatabase(), self._refusal, self._opening, self.setup.batch)
+            name: Role(name, tuple(theirs[name]), MemoryDatabase(), self._refusal, self._opening, self.setup.batch)
             for name in sorted(theirs)
         }
 
@@ -203,9 +204,10 @@ class World:
         saga = self.setup.saga
         if context.step in self.setup.rejecting:
             return "rejecting"
-        before_pivot = any(step.name == context.step for step in saga.steps[: saga.pivot + 1])
+        if not self.setup.reject_rate or saga.index(context.step) > saga.pivot:
+            return None
         draw = self._rng(f"no/{context.saga_id}/{context.step}").random()
-        return "no" if before_pivot and draw < self.setup.reject_rate else None
+        return "no" if draw < self.setup.reject_rate else None
 
     def _opening(self, step: str) -> int:
         limited = self.setup.stock is not None and step == self.setup.saga.steps[0].name
