@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
+from chaos.real.processes import DOWN_S
 from chaos.scenario import Scenario, Strike
 
 
-def _named(*names: str, times: int = 1) -> tuple[Strike, ...]:
-    return tuple(Strike(fault=name, times=times) for name in names)
+def _named(*names: str, times: int = 1, for_s: float | None = None) -> tuple[Strike, ...]:
+    return tuple(Strike(fault=name, times=times, for_s=for_s) for name in names)
 
 
 _KILLER_MONKEY = ("kill orchestrator", "kill participant")
 _BUS_WIPED = ("flush Redis", "lose group of command", "lose group of reply", "kill Redis", "lose file of Redis")
 _FAILOVER_STORM = ("step down primary", "kill primary")
-_KILLS = _named("kill orchestrator", "kill participant", "kill Redis", "kill MongoDB", times=3)
+_KILLS = _named("kill orchestrator", "kill participant", "kill Redis", "kill MongoDB", times=3, for_s=DOWN_S)
 
 
 PRESETS: Mapping[str, Scenario] = {

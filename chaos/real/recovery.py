@@ -43,7 +43,7 @@ def recoveries(strikes: Sequence[Strike], begun: float, sagas: Iterable[Mapping[
         for saga in ended
         if saga["status"] == "completed"
     ]
-    nexts = [*(strike.at for strike in strikes[1:]), ends[-1] if ends else 0.0]
+    nexts = [*(strike.at for strike in strikes[1:]), max(ends, default=0.0)]
     return [
         Recovery(
             strike.fault, strike.who, strike.at - begun, _seconds(strike.at, done), _standstill(strike.at, to, ends)
@@ -77,6 +77,5 @@ def _seconds(at: float, done: Iterable[tuple[float, float]]) -> float | None:
 
 
 def _standstill(at: float, to: float, ends: Sequence[float]) -> float:
-    """A standstill that reaches past the next strike counts whole: to the first end behind that."""
-    within = ends[bisect_right(ends, at) : bisect_right(ends, to) + 1]
-    return max((later - earlier for earlier, later in pairwise([at, *within])), default=0.0)
+    within = ends[bisect_right(ends, at) : bisect_right(ends, to)]
+    return max(later - earlier for earlier, later in pairwise([at, *within, max(at, to)]))
