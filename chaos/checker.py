@@ -49,6 +49,14 @@ class Case:
         steps: Sequence[Json] = self._definitions[saga["saga"], saga["version"]]["steps"]
         return steps
 
+    @cached_property
+    def mute(self) -> Mapping[str, str]:
+        """Steps of completed sagas whose participant has no row in its ledger, for no saga at all; with its name."""
+        telling = {row["participant"] for row in self.evidence.ledger}
+        completed = [saga for saga in self.evidence.sagas if saga["status"] == "completed"]
+        steps = {step["name"]: step["action"]["participant"] for saga in completed for step in self.steps(saga)}
+        return {step: participant for step, participant in steps.items() if participant not in telling}
+
     def effects(self, saga_id: str) -> Counter[tuple[str, str, str]]:
         """How often each step's action and compensation took effect, by step, kind and key."""
         return Counter((row["step"], row["kind"], row["key"]) for row in self.rows.get(saga_id, ()))
@@ -91,6 +99,16 @@ def effects_happen_once(case: Case) -> Found:
                 yield saga_id, f"the {kind} of {step} on {key} took effect {times} times"
 
 
+def effects_can_be_seen(case: Case) -> Found:
+    """Whoever did something for a completed saga says so in its ledger."""
+    for participant in sorted(set(case.mute.values())):
+        steps = ", ".join(step for step, its in case.mute.items() if its == participant)
+        yield (
+            "",
+            f"{participant} has no rows in its ledger, so nobody can tell what it did: it must write one in {steps}",
+        )
+
+
 def completed_sagas_are_done(case: Case) -> Found:
     """Of a completed saga every step is done, and none is undone; a skipped one was done by hand."""
     for saga_id, saga in case.sagas.items():
@@ -100,7 +118,7 @@ def completed_sagas_are_done(case: Case) -> Found:
         for step in saga["steps"]:
             if step["status"] not in ("succeeded", "skipped"):
                 yield saga_id, f"is completed, but {step['name']} is {step['status']}"
-            if step["status"] == "succeeded" and not done[step["name"], "action"]:
+            if step["status"] == "succeeded" and not done[step["name"], "action"] and step["name"] not in case.mute:
                 yield saga_id, f"is completed, but {step['name']} never took effect"
             if done[step["name"], "compensation"]:
                 yield saga_id, f"is completed, but {step['name']} was undone"
@@ -201,6 +219,7 @@ INVARIANTS: Mapping[str, Callable[[Case], Found]] = {
     "accepted sagas exist": accepted_sagas_exist,
     "every saga ends": sagas_end,
     "effects happen once": effects_happen_once,
+    "effects can be seen": effects_can_be_seen,
     "completed means done": completed_sagas_are_done,
     "compensated means undone": compensated_sagas_leave_nothing,
     "only effects are undone, newest first": only_effects_are_undone,

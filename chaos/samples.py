@@ -1,7 +1,7 @@
 """Examples of a message, made from its JSON schema: the smallest that is valid, with numbers and words that vary.
 
-For inputs that nobody has given and for the replies of participants that nobody has written. Raises `NoExample` where a
-schema wants more than can be guessed, such as a pattern.
+For inputs that nobody has given and for the replies of participants that nobody has written. A field or a model that
+has `examples` gets one of these. Raises `NoExample` where a schema wants more than can be guessed, such as a pattern.
 """
 
 import re
@@ -28,6 +28,9 @@ _FORMATS = {
 }
 
 
+_GIVE = "give examples of your own, as in Field(examples=[…])"
+
+
 class NoExample(ValueError):
     """No example could be made; the message says of what, and what to do."""
 
@@ -51,9 +54,7 @@ def _made(model: type[ModelT], rng: Random) -> tuple[dict[str, Json], ModelT]:
     try:
         return value, model.model_validate(value)
     except ValueError as error:
-        raise NoExample(
-            f"{model.__name__}: give an example of your own; the one that was made is refused: {error}"
-        ) from None
+        raise NoExample(f"{model.__name__}: {_GIVE}; the one that was made is refused: {error}") from None
 
 
 @cache
@@ -66,6 +67,8 @@ def _value(schema: Schema, defs: Mapping[str, Schema], rng: Random, where: str) 
         return _value(defs[schema["$ref"].rpartition("/")[2]], defs, rng, where)
     if "const" in schema:
         return schema["const"]
+    if schema.get("examples"):
+        return rng.choice(schema["examples"])
     if "enum" in schema:
         return rng.choice(schema["enum"])
     for several in ("anyOf", "oneOf", "allOf"):
@@ -74,7 +77,7 @@ def _value(schema: Schema, defs: Mapping[str, Schema], rng: Random, where: str) 
             return _value(choices[0], defs, rng, where)
     make = _MAKERS.get(schema.get("type", "object"))
     if make is None:
-        raise NoExample(f"{where}: give an example of your own; there is none for {schema.get('type')!r}")
+        raise NoExample(f"{where}: {_GIVE}; none is known for {schema.get('type')!r}")
     return make(schema, defs, rng, where)
 
 
@@ -101,7 +104,7 @@ def _string(schema: Schema, _defs: Mapping[str, Schema], rng: Random, where: str
     )
     found = next(fitting, None)
     if found is None:
-        raise NoExample(f"{where}: give an example of your own; nothing was found that matches {pattern!r}")
+        raise NoExample(f"{where}: {_GIVE}; nothing was found that matches {pattern!r}")
     return found
 
 

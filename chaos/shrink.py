@@ -30,6 +30,7 @@ def shrink(failed: Result, most_runs: int = MOST_RUNS) -> Result:
 def _simpler(setup: Setup) -> Iterator[Setup]:
     """Setups with a little less of something, the largest steps first."""
     yield from _with_fewer_faults(setup)
+    yield from _with_a_no_instead(setup)
     yield from (replace(setup, sagas=fewer) for fewer in _halves(setup.sagas) if fewer < setup.sagas)
     yield from (_with(setup, name, value) for name, value in _QUIET.items() if getattr(setup, name) != value)
     yield from (_with(setup, name, 1) for name in ("orchestrators", "instances") if getattr(setup, name) > 1)
@@ -57,6 +58,13 @@ def _with_fewer_faults(setup: Setup) -> Iterator[Setup]:
     for size in _halves(len(faults)):
         for first in range(0, len(faults), size):
             yield replace(setup, faults=(*faults[:first], *faults[first + size :]))
+
+
+def _with_a_no_instead(setup: Setup) -> Iterator[Setup]:
+    """No faults at all, and one step that says no: what is wrong with the saga itself shows in a few lines."""
+    if setup.faults:
+        for step in setup.saga.steps[: setup.saga.pivot + 1]:
+            yield replace(setup, faults=(), rejecting=frozenset({step.name}))
 
 
 def _with_rarer_faults(setup: Setup) -> Iterator[Setup]:

@@ -1,5 +1,6 @@
 """Which processes a run consists of, what each is told, and where it finds its servers: at the end of a wire."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from adapters.streams.names import Streams
 from chaos.faults import Point
 from chaos.real import evidence, workload
 from chaos.real.launch import ORCHESTRATOR, versions
-from chaos.real.processes import Processes
+from chaos.real.processes import AT_WORK, Processes
 from chaos.real.proxy import Wire
 from chaos.real.setup import Setup
 from chaos.standins import endpoints
@@ -47,9 +48,10 @@ class Services:
             for number in range(1, self._setup.instances + 1):
                 await processes.begin(f"{role}-{number}", role, partial(self._participant, reference))
 
-    async def ready(self, client: httpx.AsyncClient) -> bool:
-        """Whether every orchestrator is."""
-        return all([await _is_ready(client, url) for url in self.urls])
+    async def ready(self, client: httpx.AsyncClient, processes: Processes) -> bool:
+        """Whether every orchestrator is, and every process is at work."""
+        at_work = all(child.has_said(AT_WORK, 0) for child in processes.children.values())
+        return at_work and all([await _is_ready(client, url) for url in self.urls])
 
     def environment(self, name: str, role: str) -> Mapping[str, str]:
         """What a process finds in its environment, beside our own."""
@@ -93,8 +95,8 @@ def players(setup: Setup) -> dict[str, str | None]:
 
 
 def python_path(source: Path | None = None) -> str:
-    """Where a child finds what we find, or another copy of it."""
-    return ":".join([*([str(source)] if source else []), *(path for path in sys.path if path)])
+    """Where a child, which runs in a directory of the run's, finds what we find; or another copy of it."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in (*((source,) if source else ()), *sys.path))
 
 
 async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:

@@ -35,6 +35,7 @@ from chaos.real.striker import WITHIN
 from chaos.real.watcher import Watcher
 
 READY_WITHIN_S = 60.0
+MOST_ENDS = 3  #: of services that nobody has struck yet: then it is no use to wait for them
 STRIKE_WITHIN_S = 10.0  #: after the load, for what is armed and has not struck yet
 QUIET_WITHIN_S = 5.0  #: what is late has that long to do harm
 LOAD_WITHIN_S = 60.0  #: after the last fault, for all clients to be told that their sagas are accepted
@@ -117,11 +118,13 @@ class World:
         async with httpx.AsyncClient(timeout=5) as client:
             try:
                 async with asyncio.timeout(READY_WITHIN_S):
-                    while not await self.services.ready(client):
+                    while not await self.services.ready(client, self.processes):
+                        if len(self.processes.unexpected) >= MOST_ENDS:
+                            raise TimeoutError
                         await self.clock.sleep(POLL_S)
             except TimeoutError:
-                why = self.processes.unexpected or "their logs do not say why"
-                raise NotReady(f"the orchestrators are not ready: {why}") from None
+                why = list(dict.fromkeys(self.processes.unexpected))[:MOST_ENDS] or ["their logs do not say why"]
+                raise NotReady("\n  ".join(["the services do not come up:", *why])) from None
 
     # -- load ----------------------------------------------------------------------------------------------------------
 

@@ -250,4 +250,5 @@ def _verdicts(name: str, result: Result) -> Verdicts:
 
 
 def _aimed(fault: Fault) -> str:
-    return f"{fault.name}, {fault.step} {fault.kind}" if fault.step else fault.name
+    aim = " ".join(one for one in (fault.step, fault.kind) if one)
+    return f"{fault.name}, {aim}" if aim else fault.name

@@ -1,13 +1,14 @@
 """What runs with faults look like to people: tables, verdicts, the story of a saga. Decides nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from chaos.campaign import Summary, Tried
 from chaos.faults import BY_NAME, CATALOGUE, Fault
-from chaos.matrix import Cell, Verdict, cells, places
+from chaos.matrix import Cell, Place, Verdict, cells, places
 from chaos.presets import PRESETS
 from chaos.real import catalogue as real_catalogue
 from chaos.real import presets as real
@@ -93,6 +94,16 @@ def summary_words(summary: Summary, seconds: float) -> str:
     return f"{summary.runs:,} runs, {sagas:,} sagas ({ended}), {struck:,} faults struck; {seconds:.1f} s, {pace}"
 
 
-def place_words(cell: Cell) -> str:
-    """A cell by name."""
-    return f"{cell.fault.name}, {cell.place.step} {cell.place.kind}"
+def not_green(saga: Saga, found: Mapping[int, Tried]) -> Iterator[str]:
+    """The cells that are not green, in words: a line for each command and verdict."""
+    tried_at: defaultdict[Place, list[tuple[Cell, Verdict]]] = defaultdict(list)
+    for position, cell in enumerate(cells(saga)):
+        if position in found:
+            tried_at[cell.place].append((cell, verdict(found[position])))
+    for place, tried in tried_at.items():
+        for kind in (Verdict.RED, Verdict.GREY):
+            names = [cell.fault.name for cell, verdict_of in tried if verdict_of is kind]
+            if names:
+                all_of_them = f"all {len(names)} faults, so it is not about any of them"
+                told = all_of_them if len(names) == len(tried) else ", ".join(names)
+                yield f"{kind}: {place.step} {place.kind}: {told}"

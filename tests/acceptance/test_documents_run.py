@@ -9,7 +9,7 @@ from support.commandline import CommandLine
 from support.documents import Document, documents, replay
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not shutil.which("curl"), reason="the examples use curl")
 @pytest.mark.parametrize("document", [each for each in documents() if each.runs], ids=lambda each: each.name)
 async def test_every_command_runs_and_shows_what_the_document_says(document: Document, server_directory: Path) -> None:

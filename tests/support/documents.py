@@ -33,6 +33,8 @@ from support.javascript import install_packages, nodejs
 from support.source import ROOT
 from support.waiting import eventually
 
+SHELL_WITHIN_S = 120.0
+
 #: How a document writes each server's address, and the word before it in what `saga up` prints.
 SHOWN = {
     "http://127.0.0.1:8700": "saga",
@@ -165,12 +167,13 @@ class _Reader:
 
     def run(self, script: str, expected: Block | None) -> None:
         """A block of `sh`."""
-        run = self.line.shell(self.here(script))
+        run = self.line.shell(self.here(script), within_s=SHELL_WITHIN_S)
         assert run.returncode == 0, f"{script}\n{run.stdout}{run.stderr}"
         if expected is not None and expected.language == "json":
             assert is_shown(json.loads(run.stdout), json.loads(expected.text)), f"{script}\n{run.stdout}"
         elif expected is not None:
-            assert lines_shown(run.stdout, expected.text), f"{script}\n{run.stdout}"
+            # Data comes first where it is shown: what a terminal has in between is on standard error.
+            assert lines_shown(run.stdout + run.stderr, expected.text), f"{script}\n{run.stdout}{run.stderr}"
 
     async def check_terminals(self) -> None:
         """What each of them was said to show, it shows."""

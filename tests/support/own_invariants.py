@@ -24,6 +24,10 @@ def no_order_is_confirmed(case: Case) -> Iterator[tuple[str, str]]:
             yield row["saga_id"], "is confirmed"
 
 
+def nobody_is_refused(case: Case) -> Iterator[tuple[str, str]]:
+    yield from ((saga_id, "is refused") for saga_id, saga in case.sagas.items() if saga["status"] != "completed")
+
+
 def it_is_a_quiet_day(case: Case) -> str | None:
     return "customers came" if case.evidence.requests else None
 

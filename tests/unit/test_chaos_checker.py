@@ -59,6 +59,10 @@ def a_row_twice(evidence: Any) -> Any:
     return replace(evidence, ledger=[*evidence.ledger, evidence.ledger[-1]])
 
 
+def without_a_ledger(evidence: Any) -> Any:
+    return replace(evidence, ledger=[row for row in evidence.ledger if row["participant"] != "orders"])
+
+
 def a_row_less(evidence: Any) -> Any:
     return replace(evidence, ledger=evidence.ledger[:-1])
 
@@ -116,6 +120,7 @@ TAMPERED = [
     ("every saga ends", completed, still_running),
     ("every saga ends", completed, ended_with_something_pending),
     ("effects happen once", completed, a_row_twice),
+    ("effects can be seen", completed, without_a_ledger),
     ("completed means done", completed, a_row_less),
     ("completed means done", completed, the_last_effect_undone),
     ("compensated means undone", compensated, a_row_less),
@@ -136,6 +141,12 @@ def test_what_was_tampered_with_is_found(invariant: str, good: Callable[[], Any]
     assert not check(good())
 
     assert invariant in {violation.invariant for violation in check(tampering(good()))}
+
+
+def test_a_participant_without_a_ledger_is_named_once_with_what_it_is_to_do() -> None:
+    told = [one.detail for one in check(without_a_ledger(completed())) if one.invariant != "balances are sums"]
+
+    assert told == ["orders has no rows in its ledger, so nobody can tell what it did: it must write one in confirm"]
 
 
 def test_every_invariant_has_been_seen_to_be_violated() -> None:

@@ -36,7 +36,7 @@ def test_one_that_holds_adds_nothing() -> None:
         ("no_order_is_confirmed", "no order is confirmed: is confirmed (saga saga-0)"),
         ("it_is_a_quiet_day", "it is a quiet day: customers came"),
         ("it_does_not_count", "it does not count: gave 7; it is to yield words, or a saga's id and words"),
-        ("it_stumbles", "it stumbles: raised KeyError: 'no-such-field' (own_invariants.py, line 37)"),
+        ("it_stumbles", "it stumbles: raised KeyError: 'no-such-field' (own_invariants.py, line 41)"),
     ],
 )
 def test_what_it_finds_or_does_wrong_is_a_violation_in_its_name(name: str, said: str) -> None:

@@ -1,9 +1,12 @@
 """Who plays a saga's participants in a real run."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from chaos.real.launch import versions
-from chaos.real.services import known_sagas, players
+from chaos.real.services import known_sagas, players, python_path
 from chaos.real.setup import Setup
 from sagas import InvalidDefinition
 from sagas.order import order
@@ -38,3 +41,13 @@ def test_what_is_not_there_is_said(setup: Setup, why: str) -> None:
 def test_an_upgrade_brings_the_next_version() -> None:
     assert [saga.version for saga in known_sagas(Setup(upgraded=True))] == [1, 2]
     assert [saga.fingerprint for saga in versions(order, 2)] == [order.fingerprint] * 2
+
+
+@pytest.mark.parametrize(("path", "there"), [("", "."), ("lib", "lib")])
+def test_processes_of_a_run_find_modules_where_the_command_is_run(
+    path: str, there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(path)
+
+    assert python_path().split(os.pathsep)[0] == str(tmp_path / there)

@@ -96,6 +96,22 @@ def test_a_run_that_fails_is_made_as_small_as_it_fails() -> None:
     assert [(fault.name, fault.times) for fault in smallest.setup.faults] == [("lose reply", 1)]
 
 
+def test_what_is_wrong_with_the_saga_itself_is_shown_without_any_fault() -> None:
+    silent = Scenario(
+        sagas=2,
+        invariants=("support.own_invariants:nobody_is_refused",),
+        faults=({"fault": "lose reply", "step": "charge-payment", "kind": "action"},),  # type: ignore[arg-type]
+        troubled_s=200,
+    )
+    failed = run(silent.setup(order), 0)
+    assert not failed.held
+
+    smallest = shrink(failed)
+
+    assert not smallest.setup.faults
+    assert smallest.setup.rejecting == {"reserve-stock"}
+
+
 def test_the_story_of_a_saga_shows_what_struck_and_what_followed() -> None:
     scenario = Scenario(sagas=1, orchestrators=1, faults=({"fault": "lose reply", "step": "confirm", "times": 1},))  # type: ignore[arg-type]
     result = run(scenario.setup(order), 0)
