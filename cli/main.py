@@ -119,7 +119,12 @@ app.command(
 app.command(
     "bench",
     rich_help_panel=_TOOLS,
-    epilog=examples("saga bench", "saga bench --via post --in-flight 1 --sagas 200", "saga bench --reject-ratio 0.1"),
+    epilog=examples(
+        "saga bench",
+        "saga bench --via post --in-flight 1 --sagas 200",
+        "saga bench --rate 300 --sagas 3000",
+        "saga bench --reject-ratio 0.1 --products 1",
+    ),
 )(bench)
 app.command(
     "doctor",

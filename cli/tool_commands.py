@@ -40,10 +40,24 @@ def bench(
     ] = Via.BATCH,
     sagas: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many are measured.")] = 5_000,
     in_flight: Annotated[int, typer.Option(min=1, max=2_000, help="How many at a time.")] = 400,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, max=100_000, help="Start that many a second instead, whatever has become of the others."),
+    ] = None,
     reject_ratio: Annotated[
         float, typer.Option(min=0, max=1, help="The share of orders whose payment is declined: they are compensated.")
     ] = 0.0,
-    url: Url = None,
+    products: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many products are ordered, in turns; 1: all want the same.")
+    ] = 100,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SAGA_URL",
+            help="Where the service is; default: what .saga/ says. May be repeated: several orchestrators of one "
+            "service get the load in turns.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how many sagas a second come to their end, and how long each takes.
@@ -52,6 +66,10 @@ def bench(
     by checking that its totals add up. Ctrl-C shows what was measured by then.
     """
     from cli.bench.plan import Plan  # noqa: PLC0415
+    from cli.bench.report import Load  # noqa: PLC0415
     from cli.bench.run import run_bench  # noqa: PLC0415
 
-    run_bench(via, lambda run: Plan(run, sagas, in_flight, reject_ratio), in_flight, url, as_json)
+    def plan(run: str) -> Plan:
+        return Plan(run, sagas, in_flight, reject_ratio, products)
+
+    run_bench(Load(via, in_flight, rate), plan, url or [], as_json)

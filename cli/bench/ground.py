@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,13 +29,13 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Databases, the prefixes in them, and the service; no `url` where there is none."""
+    """Databases, the prefixes in them, and where the service's orchestrators answer; nowhere where there are none."""
 
     mongo_url: str
     redis_url: str | None
     database_prefix: str
     stream_prefix: str
-    url: str | None = None
+    urls: Sequence[str] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -49,24 +49,25 @@ class Ground:
         }
 
 
-def running_service(url: str | None) -> Ground | None:
+def running_service(urls: Sequence[str]) -> Ground | None:
     """The service that runs, where one is known. Raises `Failure` where its MongoDB is not known."""
     data = nearest()
     service = data.service()
     told = None if service is None else str(service["url"])
-    where = url or told
-    if where is None:
+    where = list(urls) or ([] if told is None else [told])
+    if not where:
         return None
     # What is told here are the databases of the service here: another one's are others.
-    known = running_databases(data) if where == told else {}
+    known = running_databases(data) if told in where else {}
     mongo_url = os.environ.get("SAGA_MONGO_URL") or known.get("mongo_url")
     if mongo_url is None:
         raise Failure(
-            f"The MongoDB of {where} is not known: set SAGA_MONGO_URL. The run needs it to make its own products and "
-            "customers, and to read how its sagas have ended."
+            f"The MongoDB of {where[0]} is not known: set SAGA_MONGO_URL. The run needs it to make its own products "
+            "and customers, and to read how its sagas have ended."
         )
     settings = participant_settings(mongo_url=mongo_url)
-    return Ground(mongo_url, None, settings.database_prefix, settings.stream_prefix, where.rstrip("/"))
+    answering = [url.rstrip("/") for url in where]
+    return Ground(mongo_url, None, settings.database_prefix, settings.stream_prefix, answering)
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def own_service(ground: Ground) -> Iterator[Ground]:
             start_new_session=True,  # Ctrl-C in the terminal is for us.
         )
         try:
-            yield replace(ground, url=_await_service(process, directory))
+            yield replace(ground, urls=[_await_service(process, directory)])
         finally:
             _end(process)
 

@@ -18,9 +18,12 @@ class Target(Protocol):
         ...
 
 
+MOST_TOGETHER = 250  #: sagas of one lane
+
+
 def group_size(in_flight: int) -> int:
-    """Sagas of one lane: a few lanes take turns, so that some start while others end."""
-    return max(1, min(in_flight // 4, 250))
+    """Sagas of one lane: at least two lanes take turns, so that some sagas start while others end."""
+    return max(1, in_flight // max(2, -(-in_flight // MOST_TOGETHER)))
 
 
 def lane_count(in_flight: int, group: int) -> int:

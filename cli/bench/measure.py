@@ -1,9 +1,9 @@
 """What a run has come to: read from the documents when it is over, so that reading disturbs nothing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.mongo import Document, Mongo, find, translating
@@ -23,7 +23,7 @@ class Ends:
 
     statuses: Counter[str]
     took_ms: Sequence[float]
-    seconds: float  #: from the first one's acceptance to the last one's end
+    seconds: float  #: from when the first one's time counts to the last one's end
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -32,10 +32,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -(-len(ordered) * round(share * 1_000) // 1_000) - 1)]
 
 
-def ends_of(documents: Sequence[Document]) -> Ends:
-    """By the orchestrator's clock, as stored; of sagas that have ended, at least one."""
-    took = [(document["ended_at"] - document["created_at"]) / timedelta(milliseconds=1) for document in documents]
-    first = min(document["created_at"] for document in documents)
+def acceptance(document: Document) -> datetime:
+    """When the orchestrator had accepted the saga, by its clock."""
+    at: datetime = document["created_at"]
+    return at
+
+
+def ends_of(documents: Sequence[Document], begun: Callable[[Document], datetime] = acceptance) -> Ends:
+    """By the orchestrator's clock, as stored; of sagas that have ended, at least one.
+
+    `begun` tells from when on a saga's time counts.
+    """
+    took = [(document["ended_at"] - begun(document)) / timedelta(milliseconds=1) for document in documents]
+    first = min(map(begun, documents))
     last = max(document["ended_at"] for document in documents)
     return Ends(Counter(document["status"] for document in documents), took, (last - first).total_seconds())
 

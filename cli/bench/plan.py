@@ -35,6 +35,7 @@ class Plan:
     sagas: int
     warm_up: int
     reject_ratio: float  #: the share of orders whose payment is declined, so that their stock is released again
+    product_count: int = PRODUCTS  #: 1: everybody wants the same
 
     @property
     def prefix(self) -> str:
@@ -53,8 +54,8 @@ class Plan:
 
     def products(self) -> list[Product]:
         """Enough of each for all orders."""
-        each = (self.sagas + self.warm_up) // PRODUCTS + 2
-        return [Product(f"{self.prefix}p{number}", each, PRICE) for number in range(PRODUCTS)]
+        each = (self.sagas + self.warm_up) // self.product_count + 2
+        return [Product(f"{self.prefix}p{number}", each, PRICE) for number in range(self.product_count)]
 
     def customers(self) -> list[Customer]:
         """Enough money for all orders; and one who has none."""
@@ -69,6 +70,10 @@ class Plan:
         """Those that are."""
         return (self._order(self.measured, number) for number in range(self.sagas))
 
+    def number(self, saga_id: str) -> int:
+        """Which of the measured sagas it is, from 0."""
+        return int(saga_id.removeprefix(self.measured))
+
     @property
     def _broke(self) -> str:
         return f"{self.prefix}broke"
@@ -77,5 +82,5 @@ class Plan:
         # Spread evenly: the n-th order is declined where the running total of declined ones reaches the next number.
         declined = int((number + 1) * self.reject_ratio) > int(number * self.reject_ratio)
         customer = self._broke if declined else f"{self.prefix}c{number % CUSTOMERS}"
-        items = [{"product_id": f"{self.prefix}p{number % PRODUCTS}", "quantity": 1}]
+        items = [{"product_id": f"{self.prefix}p{number % self.product_count}", "quantity": 1}]
         return Order(f"{prefix}{number}", {"customer_id": customer, "items": items}, completes=not declined)

@@ -78,6 +78,26 @@ async def test_where_none_runs_it_measures_one_of_its_own_and_leaves_nothing_beh
         assert list(redis.scan_iter(match="bench.*")) == []
 
 
+@pytest.mark.parametrize("via", ["post", "batch"])
+async def test_sagas_are_started_at_a_rate_and_their_time_counts_from_when_they_were_due(
+    settings: Settings, service: str, via: str
+) -> None:
+    found = await told(await bench(settings, *FEW, "--via", via, "--rate", "1000", "--products", "1", url=service))
+
+    assert (found["sagas"], found["completed"], found["offered_per_s"], found["products"]) == (40, 30, 1_000, 1)
+    assert 0 < found["p50_ms"] <= found["p99_ms"] <= found["seconds"] * 1_000
+    assert found["reached_per_s"] == found["sagas_per_s"] < 1_000
+    assert found["generator_cpu_ms"] > 0
+
+
+async def test_a_rate_is_for_a_service(settings: Settings) -> None:
+    process = await bench(settings, *FEW, "--via", "engine", "--rate", "10")
+    _, said = await process.communicate()
+
+    assert process.returncode == 2
+    assert "--rate is for a service" in said.decode()
+
+
 async def test_ctrl_c_shows_what_was_measured_by_then(settings: Settings, service: str) -> None:
     process = await bench(settings, "--sagas", "100000", "--in-flight", "8", url=service)
     with MongoClient[Any](settings.mongo_url) as client:

@@ -4,15 +4,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from cli.bench.load import drive, group_size, lane_count
 from cli.bench.measure import Ends, ends_of, percentile
-from cli.bench.over_http import InBatches, OneByOne, connections
+from cli.bench.over_http import InBatches, Lanes, OneByOne
 from cli.bench.plan import Order, Plan
-from cli.bench.report import Result, as_json, as_text
+from cli.bench.report import Load, Result, as_json, as_text
 from cli.failure import Failure
 from cli.tool_commands import Via
 from sagas.order import order
@@ -76,7 +77,9 @@ def test_there_is_enough_of_everything_for_every_order_and_each_is_a_valid_one()
     assert all(order.start(one.data) for one in orders)
 
 
-@pytest.mark.parametrize(("in_flight", "group", "lanes"), [(1, 1, 1), (3, 1, 3), (400, 100, 4), (2_000, 250, 8)])
+@pytest.mark.parametrize(
+    ("in_flight", "group", "lanes"), [(1, 1, 1), (3, 1, 3), (400, 200, 2), (1_024, 204, 5), (2_000, 250, 8)]
+)
 def test_groups_and_lanes_make_what_is_in_flight(in_flight: int, group: int, lanes: int) -> None:
     assert (group_size(in_flight), lane_count(in_flight, group)) == (group, lanes)
 
@@ -115,6 +118,23 @@ def test_one_measured_value_is_every_percentile() -> None:
     assert percentile([7.0], 0.5) == percentile([7.0], 0.99) == 7.0
 
 
+def test_a_sagas_time_may_count_from_when_it_was_due() -> None:
+    ends = ends_of([document(100, 50), document(300, 700)], lambda told: told["created_at"] - timedelta(seconds=1))
+
+    assert (sorted(ends.took_ms), ends.seconds) == ([1_050, 1_700], 1.9)
+
+
+def test_all_orders_can_be_of_one_product() -> None:
+    plan = Plan("x", 9, 1, 0.0, product_count=1)
+
+    assert {one.data["items"][0]["product_id"] for one in plan.orders()} == {product.id for product in plan.products()}
+    assert plan.products()[0].stock >= 10
+
+
+def test_a_saga_tells_its_number() -> None:
+    assert [PLAN.number(one.id) for one in PLAN.orders()] == list(range(1_000))
+
+
 def document(begun_ms: int, took_ms: int, status: str = "completed") -> dict[str, Any]:
     begun = BEGUN + timedelta(milliseconds=begun_ms)
     return {"status": status, "created_at": begun, "ended_at": begun + timedelta(milliseconds=took_ms)}
@@ -130,8 +150,8 @@ def test_the_run_lasts_from_the_first_acceptance_to_the_last_end() -> None:
 
 def result(**given: Any) -> Result:
     ends = Ends(Counter(completed=90, compensated=10), [float(ms) for ms in range(1, 101)], 0.5)
-    fields: dict[str, Any] = {"answered_ms": [], "otherwise": 0, "interrupted": False, **given}
-    return Result(via=Via.BATCH, plan=PLAN, in_flight=400, ends=ends, **fields)
+    fields: dict[str, Any] = {"load": Load(Via.BATCH, 400), "answered_ms": [], "otherwise": 0, "interrupted": False}
+    return Result(plan=PLAN, ends=ends, **{"cpu_s": 0.05, "wall_s": 1.0, **fields, **given})
 
 
 def test_json_has_what_programs_rely_on() -> None:
@@ -140,10 +160,27 @@ def test_json_has_what_programs_rely_on() -> None:
     relied_on = ("sagas", "seconds", "sagas_per_s", "p50_ms", "p99_ms", "completed", "compensated", "via")
     assert [told[name] for name in relied_on] == [100, 0.5, 200.0, 50.0, 99.0, 90, 10, "batch"]
     assert "answered_p50_ms" not in told
+    assert "offered_per_s" not in told
+
+
+def test_json_tells_how_much_of_it_was_the_load_generator() -> None:
+    assert [as_json(result())[name] for name in ("generator_cpu_ms", "generator_busy")] == [0.5, 0.05]
+
+    whole = as_json(result(load=Load(Via.ENGINE, 400)))
+    assert whole["process_cpu_ms"] == 0.5
+    assert "generator_cpu_ms" not in whole
+
+
+def test_json_of_a_rate_tells_what_was_offered_and_what_was_reached() -> None:
+    told = as_json(result(load=Load(Via.BATCH, 400, rate=250.0)))
+
+    assert (told["offered_per_s"], told["reached_per_s"]) == (250.0, 200.0)
 
 
 def test_people_are_told_what_did_not_go_as_asked() -> None:
     assert "interrupted" in as_text(result(interrupted=True))
+    assert "250 a second offered" in as_text(result(load=Load(Via.BATCH, 400, rate=250.0)))
+    assert "it may be what limits this" in as_text(result(cpu_s=0.9))
     assert "3 ended otherwise" in as_text(result(otherwise=3))
     assert "answered: p50 2 ms" in as_text(result(answered_ms=[1.0, 2.0, 3.0]))
 
@@ -153,9 +190,10 @@ async def test_a_busy_service_is_asked_again_with_the_same_id() -> None:
     with scripted_service() as service:
         service.on("POST /v1/sagas", {"detail": "too many"}, status=503)
         service.on("POST /v1/sagas", saga_json())
-        async with connections(service.url, "secret", 1) as idle:
-            target = OneByOne(idle)
-            await target.run([one])
+        lanes = Lanes([service.url], "secret")
+        target = OneByOne(lanes)
+        await target.run([one])
+        lanes.close()
 
     assert [request["headers"]["Authorization"] for request in service.requests] == ["Bearer secret"] * 2
     assert all(one.id in request["body"] for request in service.requests)
@@ -165,6 +203,21 @@ async def test_a_busy_service_is_asked_again_with_the_same_id() -> None:
 async def test_an_order_that_is_refused_ends_the_run_with_the_services_words() -> None:
     with scripted_service() as service:
         service.on("POST /v1/sagas:batch", {"results": [{"status": 404, "detail": "no saga of this name"}]})
-        async with connections(service.url, None, 1) as idle:
-            with pytest.raises(Failure, match="no saga of this name"):
-                await InBatches(idle, 1).run([next(PLAN.orders())])
+        lanes = Lanes([service.url], None)
+        with pytest.raises(Failure, match="no saga of this name"):
+            await InBatches(lanes, 1).run([next(PLAN.orders())])
+        lanes.close()
+
+
+async def test_several_orchestrators_get_the_load_in_turns() -> None:
+    orders = list(islice(PLAN.orders(), 6))
+    with scripted_service() as one, scripted_service() as other:
+        for service in (one, other):
+            service.on("POST /v1/sagas", saga_json())
+        lanes = Lanes([one.url, other.url], None)
+
+        await drive(OneByOne(lanes), iter(orders), 2, lambda: False, lambda _: None)
+        lanes.close()
+
+    assert {len(one.requests) > 0, len(other.requests) > 0} == {True}
+    assert len(one.requests) + len(other.requests) == 6
