@@ -61,9 +61,9 @@ def test_a_lost_entry_goes_where_nobody_reads_and_the_next_one_passes() -> None:
 
 
 async def test_a_late_entry_arrives_as_it_was_once_all_is_healed_if_its_time_has_not_come() -> None:
-    bus = Bus([replace(DELAY, for_s=3_600)])
+    bus = Bus([replace(DELAY, for_s=3_600, times=2)])
 
-    assert bus.hears(command("a", REPLIES), command("b", REPLIES)) == [f"chaos:{REPLIES}", REPLIES]
+    assert bus.hears(command("a", REPLIES)) == [f"chaos:{REPLIES}"]
     await bus.entries.heal()
 
     assert bus.arrived == [(REPLIES, {"causationid": "a/reserve-stock/action", "data": '{"x": "*\r\n"}'})]

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from chaos.checker import INVARIANTS
 from chaos.faults import BY_NAME
 from chaos.matrix import Verdict
 from chaos.real.catalogue import BY_NAME as BY_REAL_NAME
@@ -79,12 +80,18 @@ def test_each_invariant_is_a_test_case_and_a_fault_that_never_struck_fails() -> 
     assert suite.get("failures") == "2"
 
 
-def test_each_cell_of_a_matrix_is_a_test_case() -> None:
+def test_each_cell_of_a_table_is_a_test_case_beside_the_invariants_also_the_users_own() -> None:
     table = verdicts(order, {0: (Verdict.GREEN, 3), 1: (Verdict.GREY, 0), 2: (Verdict.RED, 1)})
 
-    suite = ET.fromstring(document(some_report(tables=[table])))  # noqa: S314 - our own text
+    report = some_report(tables=[table], never=["x"], invariants=["all is well"], violations=["all is well: it is not"])
+    suite = ET.fromstring(document(report))  # noqa: S314 - our own text
 
-    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    cells = [case for case in suite.iter("testcase") if str(case.get("name")).startswith("order, version 1: ")]
+    assert (len(cells), sum(case.find("failure") is not None for case in cells)) == (3, 2)
+    assert suite.get("tests") == str(len(cells) + len(INVARIANTS) + 1)
+    assert [case.get("name") for case in suite.iter("testcase") if "it is not" in ET.tostring(case, "unicode")] == [
+        "all is well"
+    ]
 
 
 def test_both_are_written(tmp_path: Path) -> None:
