@@ -22,7 +22,7 @@ from chaos.story import failure
 from cli.chaos.progress import Campaign
 from cli.chaos.progress import shown as on_screen
 from cli.chaos.reports import matrix_report, run_report
-from cli.chaos.show import matrix_table, not_green, summary_words, verdict
+from cli.chaos.show import believed, matrix_table, not_green, summary_words, verdict
 from cli.failure import Exit, Failure
 from cli.terminal import note, show, show_json
 from sagas import InvalidDefinition, Saga
@@ -80,8 +80,8 @@ def run_matrix(
         _try_out(saga, None, invariants)
         found[saga] = _tried(saga, seeds, invariants, processes, outputs.as_json)
         _show_matrix(saga, found[saga], outputs.as_json)
-        if not invariants:
-            _note_what_is_believed(named(saga, Saga))
+        for words in () if invariants else believed(named(saga, Saga)):
+            note(words)
         if (red := _first_red(saga, found[saga], invariants)) is not None:
             reds.append(_smaller(red))
             note(f"Repeat it with: saga chaos replay {_recorded(saga, reds[-1], outputs.records)}")
@@ -162,13 +162,6 @@ def _show_matrix(saga: str, found: Mapping[int, Tried], as_json: bool) -> None:
         show(matrix_table(named(saga, Saga), found))
     for words in not_green(named(saga, Saga), found):
         note(words)
-
-
-def _note_what_is_believed(saga: Saga) -> None:
-    """What no invariant of ours can know, and nobody has given one."""
-    for step in saga.steps[: max(0, saga.pivot)]:
-        if step.undo is None:
-            note(f"{step.name} has undo=None: that what it did may stay is believed. An --invariant can say otherwise.")
 
 
 def _run_all(

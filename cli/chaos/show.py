@@ -94,6 +94,13 @@ def summary_words(summary: Summary, seconds: float) -> str:
     return f"{summary.runs:,} runs, {sagas:,} sagas ({ended}), {struck:,} faults struck; {seconds:.1f} s, {pace}"
 
 
+def believed(saga: Saga) -> Iterator[str]:
+    """What no invariant of ours can know."""
+    for step in saga.steps[: max(0, saga.pivot)]:
+        if step.undo is None:
+            yield f"{step.name} has undo=None: that what it did may stay is believed. An --invariant can say otherwise."
+
+
 def not_green(saga: Saga, found: Mapping[int, Tried]) -> Iterator[str]:
     """The cells that are not green, in words: a line for each command and verdict."""
     tried_at: defaultdict[Place, list[tuple[Cell, Verdict]]] = defaultdict(list)

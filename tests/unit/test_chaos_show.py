@@ -2,8 +2,9 @@
 
 from chaos.campaign import Tried
 from chaos.matrix import cells
-from cli.chaos.show import not_green
+from cli.chaos.show import believed, not_green
 from sagas.order import order
+from support.long_saga import house
 
 CELLS = list(cells(order))
 
@@ -37,3 +38,10 @@ def test_where_every_fault_is_red_it_is_not_about_the_fault() -> None:
 
 def test_green_is_not_worth_a_word() -> None:
     assert said() == []
+
+
+def test_a_step_that_leaves_what_it_did_is_pointed_out_unless_it_is_the_pivot() -> None:
+    assert list(believed(order)) == []
+    assert list(believed(house)) == [
+        "permit has undo=None: that what it did may stay is believed. An --invariant can say otherwise."
+    ]
