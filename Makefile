@@ -10,12 +10,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 ARGS ?=
 WORKERS ?= 3
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test bench lint format clean
 
 help:
 	@echo "make setup   virtual environment with everything, real MongoDB and Valkey servers included"
 	@echo "make demo    place orders of each kind and watch their sagas"
 	@echo "make test    all tests"
+	@echo "make bench   measure everything that docs/performance.md tells; a quarter of an hour"
 	@echo "make lint    ruff, mypy --strict, basedpyright"
 	@echo "make format  put the code into ruff's form"
 	@echo "make clean   remove the virtual environment, caches and local data"
@@ -29,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Installing everything into $(VENV). The first time takes a minute or two."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,test,dev,bench]'
 	@touch $(STAMP)
 	@echo "Done. See it work: make demo. Use it: . $(BIN)/activate, then saga up"
 
@@ -38,6 +39,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.suite $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

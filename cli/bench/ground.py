@@ -82,7 +82,7 @@ def own_databases(run: str) -> Iterator[Ground]:
         try:
             yield ground
         finally:
-            asyncio.run(_remove(ground))
+            asyncio.run(remove(ground))
         return
     with _directory() as directory:
         note("Starting MongoDB and Redis for this run alone …")
@@ -147,7 +147,8 @@ def _directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-async def _remove(ground: Ground) -> None:
+async def remove(ground: Ground) -> None:
+    """Everything under its prefixes: databases and streams."""
     mongo = Mongo.connect(ground.mongo_url)
     try:
         with translating():

@@ -1,0 +1,1 @@
+"""Measurements: what the system reaches, what the least possible is, and what growth costs. docs/performance.md."""

@@ -1,0 +1,192 @@
+"""docs/performance.md and docs/performance.svg, made from what `benchmarks.suite` has measured.
+
+python -m benchmarks.report [FILE]; without a file the newest one in benchmarks/results.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+TEMPLATE = ROOT / "benchmarks" / "performance.template.md"
+PLOT = ROOT / "docs" / "performance.svg"
+
+NOT_MEASURED = """\
+## Measured
+
+No results have been recorded yet. The goals, on a machine with two cores that runs everything, load generator and
+databases included: at least 75 % of the floor's sagas a second, a p99 below 250 ms at half load, and less than 15 ms
+from POST to `completed` for one saga at a time on an idle machine."""
+
+FLOOR_SHARE, HALF_LOAD_MS, ALONE_MS = 0.75, 250, 15  #: the goals
+
+Runs = list[dict[str, Any]]
+Results = dict[str, Any]
+
+
+def newest() -> Path | None:
+    """The newest results that there are."""
+    return max(RESULTS.glob("*.json"), default=None)
+
+
+def page(results: Results | None) -> str:
+    """The whole page; without results one that says so."""
+    told = NOT_MEASURED if results is None else "\n".join(_measured(results))
+    return TEMPLATE.read_text().replace("{measured}", told)
+
+
+def _measured(results: Results) -> Iterator[str]:
+    runs = results["runs"]
+    yield f"## Measured on {results['date']}\n"
+    yield _machine(results["machine"])
+    yield f"Median of {results['size']['rounds']}, and in brackets the least and the most.\n"
+    yield from _goals(runs)
+    yield "\n### Throughput\n"
+    yield "| | sagas/s | p50 ms | p99 ms | load generator, ms of CPU a saga |\n|---|---|---|---|---|"
+    closed = [name for name in runs if not name.startswith("open-") and name != "memory"]
+    for name in closed:
+        cells = (_spread(runs[name], key) for key in ("sagas_per_s", "p50_ms", "p99_ms", "generator_cpu_ms"))
+        yield f"| {_words(name)} | {' | '.join(cells)} |"
+    yield "\n### At a rate that waits for nobody\n\n![throughput and p99 against offered load](performance.svg)\n"
+    yield "| offered/s | reached/s | p50 ms | p99 ms |\n|---|---|---|---|"
+    for name in _open(runs):
+        cells = (_spread(runs[name], key) for key in ("offered_per_s", "reached_per_s", "p50_ms", "p99_ms"))
+        yield f"| {' | '.join(cells)} |"
+    yield from _processes(runs)
+    failed = [f"- {name}: {run['failed']}" for name, found in runs.items() for run in found if "failed" in run]
+    if failed:
+        yield "\n### What came to no result\n\n" + "\n".join(failed)
+
+
+def _goals(runs: dict[str, Runs]) -> Iterator[str]:
+    yield "| goal | measured | |\n|---|---|---|"
+    floor, batch, engine = (_median(runs.get(name, []), "sagas_per_s") for name in ("floor", "batch", "engine"))
+    for what, reached in (("in one process, without HTTP", engine), ("over HTTP, each service a process", batch)):
+        share = None if reached is None or not floor else reached / floor
+        shown = "-" if share is None else f"{share:.0%}"
+        yield f"| at least {FLOOR_SHARE:.0%} of the floor, {what} | {shown} | {_verdict(share, least=FLOOR_SHARE)} |"
+    half = runs.get("open-50%", [])
+    yield f"| p99 at half load below {HALF_LOAD_MS} ms | {_spread(half, 'p99_ms')} | " + (
+        f"{_verdict(_median(half, 'p99_ms'), most=HALF_LOAD_MS)} |"
+    )
+    alone = runs.get("alone", [])
+    yield f"| one saga at a time, from POST to the answer that it has completed, below {ALONE_MS} ms | " + (
+        f"{_spread(alone, 'answered_p50_ms')} | {_verdict(_median(alone, 'answered_p50_ms'), most=ALONE_MS)} |"
+    )
+
+
+def _processes(runs: dict[str, Runs]) -> Iterator[str]:
+    good = [run for run in runs.get("batch", []) if "cpu_ms" in run]
+    memory = runs.get("memory", [{}])[-1].get("rss_mib", [])
+    if good:
+        yield "\n### CPU and memory of each process\n"
+        yield "| process | ms of CPU a saga, in batches | MiB then | MiB at half load: first, last, most |"
+        yield "|---|---|---|---|"
+        for name in good[0]["cpu_ms"]:
+            cpu = _shown(median(run["cpu_ms"][name] for run in good))
+            rss = _shown(median(run["rss_mib"][name] for run in good))
+            seen = [sample[name] for sample in memory if isinstance(memory, list) and name in sample]
+            course = f"{seen[0]:,.0f}, {seen[-1]:,.0f}, {max(seen):,.0f}" if seen else "-"
+            yield f"| {name} | {cpu} | {rss} | {course} |"
+        if memory:
+            yield f"\nHalf load was kept up for {memory[-1]['at_s']:,.0f} s."
+    shares = {name: _median(found, "conflicts_share") for name, found in runs.items() if name.startswith("orch")}
+    for name, share in shares.items():
+        if share is not None:
+            many = name.rpartition("-")[2]
+            yield f"\nWith {many} orchestrators {share:.1%} of all saves were lost to another one and done again."
+
+
+def plot(results: Results, file: Path) -> None:
+    """Throughput and p99 against offered load, as SVG."""
+    import matplotlib as mpl  # noqa: PLC0415 - takes a second, and only this needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    runs = results["runs"]
+    keys = ("offered_per_s", "reached_per_s", "p99_ms")
+    offered, reached, p99 = ([_median(runs[name], key) or 0.0 for name in _open(runs)] for key in keys)
+    with mpl.rc_context({"svg.hashsalt": "performance", "font.size": 9}):
+        figure = Figure(figsize=(7.5, 3.2), layout="constrained", facecolor="white")
+        left, right = figure.subplots(1, 2)
+        left.plot(offered, offered, color="0.7", linestyle="--", label="offered")
+        left.plot(offered, reached, color="tab:blue", marker="o", label="ended")
+        left.set(xlabel="offered, sagas/s", ylabel="ended, sagas/s", xlim=(0, None), ylim=(0, None))
+        left.legend(frameon=False)
+        right.plot(offered, p99, color="tab:red", marker="o", label="p99")
+        right.axhline(HALF_LOAD_MS, color="0.7", linestyle="--", label=f"goal at half load: {HALF_LOAD_MS} ms")
+        right.set(xlabel="offered, sagas/s", ylabel="from due to ended, ms", xlim=(0, None), ylim=(0, None))
+        right.legend(frameon=False)
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def _machine(about: dict[str, Any]) -> str:
+    load = about["load_before"][0]
+    return (
+        f"{about['cpus']} cores ({about['cpu']}), {about['memory_gib']} GiB, {about['system']}, "
+        f"Python {about['python']}, MongoDB {about['mongodb']}, Redis {about['redis']}. "
+        "Everything ran on this machine, the load generator too; "
+        f"its load was {load} before."
+    )
+
+
+def _open(runs: dict[str, Runs]) -> list[str]:
+    return [name for name in runs if name.startswith("open-") and _median(runs[name], "offered_per_s")]
+
+
+def _words(name: str) -> str:
+    kind, _, number = name.rpartition("-")
+    told = {"in-flight": "in batches, {} in flight", "declined": "{} declined", "orchestrators": "{} orchestrators"}
+    whole = {
+        "floor": "floor",
+        "engine": "in one process, without HTTP",
+        "batch": "in batches over HTTP",
+        "post": "a request for each saga",
+        "alone": "one saga at a time",
+        "hot": "everybody wants the same product",
+    }
+    return whole[name] if name in whole else told[kind].format(number)
+
+
+def _values(runs: Runs, key: str) -> list[float]:
+    return [float(run[key]) for run in runs if key in run]
+
+
+def _median(runs: Runs, key: str) -> float | None:
+    values = _values(runs, key)
+    return median(values) if values else None
+
+
+def _spread(runs: Runs, key: str) -> str:
+    values = _values(runs, key)
+    if not values:
+        return "-"
+    middle = _shown(median(values))
+    return middle if len(values) == 1 else f"{middle} ({_shown(min(values))} to {_shown(max(values))})"
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def _verdict(value: float | None, *, least: float = 0.0, most: float = float("inf")) -> str:
+    return "not measured" if value is None else "reached" if least <= value <= most else "not reached"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, nargs="?", default=newest())
+    parser.add_argument("--to", type=Path, default=PAGE.parent, help="the directory; default: docs")
+    given = parser.parse_args(arguments)
+    results = None if given.file is None else json.loads(given.file.read_text())
+    (given.to / PAGE.name).write_text(page(results))
+    if results is not None:
+        plot(results, given.to / PLOT.name)
+
+
+if __name__ == "__main__":
+    main()

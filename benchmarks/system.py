@@ -1,0 +1,182 @@
+"""The system under measurement: every service a process, as in production, on database servers of this run alone."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from adapters.servers import Servers
+from cli.bench.ground import Ground, remove
+from participants.app import SHIPPED
+
+UP_WITHIN_S = 90.0
+END_WITHIN_S = 30.0
+POLL_S = 0.05
+MIB = 2**20
+
+
+def eventually(what: str, condition: Callable[[], Any], within_s: float) -> Any:
+    """What the condition has come to, once it holds. Raises `TimeoutError`."""
+    end = time.monotonic() + within_s
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(POLL_S)
+    return found
+
+
+class Child:
+    """One `saga` process, which ends with this one."""
+
+    def __init__(self, directory: Path, name: str, environment: dict[str, str], *arguments: str) -> None:
+        self.name = name
+        self.log = directory / f"{name}.log"
+        others = {key: value for key, value in os.environ.items() if not key.startswith("SAGA_")}
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cli.child", *arguments],
+                env={**others, "SAGA_LOG_LEVEL": "warning", **environment},
+                stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def url(self) -> str:
+        """Where this orchestrator answers, once it is ready."""
+
+        def ready() -> str | None:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.name} has ended:\n{self.log.read_text()[-2_000:]}")
+            said = re.search(r"answers at (http://\S+)\.\s", self.log.read_text())
+            return said[1] if said and _is_ready(said[1]) else None
+
+        return str(eventually(f"{self.name} does not come up", ready, UP_WITHIN_S))
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class System:
+    """Orchestrators and participants under one prefix; as a context: up, then ended, with everything they wrote."""
+
+    def __init__(self, servers: Servers, directory: Path, name: str, **environment: str) -> None:
+        self._servers = servers
+        self._directory = directory
+        self._name = name
+        self.ground = Ground(servers.mongo_url, servers.redis_url, f"{name}_", f"{name}.")
+        self._environment = self.ground.environment | environment
+        self.orchestrators: dict[str, Child] = {}  #: by URL
+        self._participants: list[Child] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start_participants()
+            self.scale(1)
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.end()
+
+    def scale(self, count: int) -> Ground:
+        """Have that many orchestrators; where to find all of them."""
+        fresh = [
+            self._child(f"orchestrator-{number}", "serve", "--port", "0")
+            for number in range(len(self.orchestrators), count)
+        ]
+        self.orchestrators |= {child.url(): child for child in fresh}
+        for url in list(self.orchestrators)[count:]:
+            self.orchestrators.pop(url).end()
+        found = self.ground
+        return Ground(
+            found.mongo_url, found.redis_url, found.database_prefix, found.stream_prefix, list(self.orchestrators)
+        )
+
+    def start_participants(self) -> None:
+        self._participants = [self._child(name, "participant", name) for name in SHIPPED]
+
+    def stop_participants(self) -> None:
+        for child in self._participants:
+            child.end()
+        self._participants = []
+
+    def end(self) -> None:
+        self.stop_participants()
+        for child in self.orchestrators.values():
+            child.end()
+        asyncio.run(remove(self.ground))
+
+    def counted(self, metric: str) -> float:
+        """One counter, over all its labels and all orchestrators."""
+        pages = (httpx.get(f"{url}/metrics", timeout=30, trust_env=False).text for url in self.orchestrators)
+        line = re.compile(rf"^{metric}(?:{{[^\n]*}})? (\S+)$", re.MULTILINE)
+        return sum(float(value) for page in pages for value in line.findall(page))
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far, by kind of process."""
+        return _by_kind(self._pids(), lambda process: sum(process.cpu_times()[:2]))
+
+    def rss_mib(self) -> dict[str, float]:
+        """Resident memory now, by kind of process."""
+        return _by_kind(self._pids(), lambda process: process.memory_info().rss / MIB)
+
+    def _pids(self) -> Iterator[tuple[str, int]]:
+        yield "mongod", self._servers.mongo.pid
+        yield "redis", self._servers.redis.pid
+        for child in self.orchestrators.values():
+            yield "orchestrator", child.pid
+        for child in self._participants:
+            yield child.name, child.pid
+
+    def _child(self, name: str, *arguments: str) -> Child:
+        return Child(self._directory, f"{self._name}-{name}", self._environment, *arguments)
+
+
+@contextmanager
+def servers_in(directory: Path) -> Iterator[Servers]:
+    """MongoDB and Redis for this run; nothing of their data is wanted afterwards."""
+    servers = Servers(directory)
+    servers.start()
+    try:
+        yield servers
+    finally:
+        servers.mongo.kill()
+        servers.redis.kill()
+
+
+def _by_kind(pids: Iterator[tuple[str, int]], read: Callable[[psutil.Process], float]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, pid in pids:
+        kind = name.rpartition("-")[2]
+        found[kind] = found.get(kind, 0.0) + read(psutil.Process(pid))
+    return found
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
