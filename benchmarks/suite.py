@@ -82,7 +82,7 @@ class Suite:
         """Half the load for a while, in services that have just been started: what their memory does."""
         with self._system() as system:
             case = at_rate("memory", self._maximum / 2, self.size.memory_s)
-            with _sampled(system, max(1.0, self.size.memory_s / 60)) as samples:
+            with sampled(system, max(1.0, self.size.memory_s / 60)) as samples:
                 self._measure(case, system)
             self.runs["memory"][-1]["rss_mib"] = samples
 
@@ -134,7 +134,7 @@ def measured(case: Case, system: System, ground: Ground) -> dict[str, Any]:
 
 
 @contextmanager
-def _sampled(system: System, every_s: float) -> Iterator[list[dict[str, float]]]:
+def sampled(system: System, every_s: float) -> Iterator[list[dict[str, float]]]:
     samples: list[dict[str, float]] = []
     stopped, begun = threading.Event(), time.monotonic()
 
