@@ -151,12 +151,12 @@ async def test_an_action_and_its_compensation_at_once_always_come_to_nothing(fle
 async def test_two_that_have_both_found_nothing_meet_on_the_actions_row(
     fleet: Fleet, other: Any, *, batch: bool, action_commits_first: bool
 ) -> None:
-    """Both have read before either writes; the order of their commits is forced."""
+    """Neither knows of the other when it comes to store its rows; the order of their commits is forced."""
     turns = Turns(first="action" if action_commits_first else "other")
     doing = fleet.instance(bank(batch=batch), around=lambda inbox: TakingTurns(inbox, turns, "action"))
     undoing = fleet.instance(bank(batch=batch), around=lambda inbox: TakingTurns(inbox, turns, "other"))
     (done,), (undone,) = await asyncio.gather(replies_of(doing, action(amount=3)), replies_of(undoing, other))
-    assert turns.both_read_before_either_wrote
+    assert turns.both_came_before_either_stored
     took_effect = outcome(done) == "succeeded"
     assert took_effect is action_commits_first
     left = sum((await nets(fleet)).values())
@@ -167,22 +167,22 @@ async def test_two_that_have_both_found_nothing_meet_on_the_actions_row(
 
 
 class Turns:
-    """Lets two transactions read first, then write and commit one after the other."""
+    """Lets two transactions come as far as their rows, then store them and commit one after the other."""
 
     def __init__(self, first: str) -> None:
         self._first = first
-        self._read: set[str] = set()
-        self._all_read = asyncio.Event()
+        self._here: set[str] = set()
+        self._all_here = asyncio.Event()
         self._committed = asyncio.Event()
-        self.both_read_before_either_wrote = False
+        self.both_came_before_either_stored = False
 
-    async def before_writing(self, who: str) -> None:
-        self._read.add(who)
-        if len(self._read) == 2:
-            self._all_read.set()
-        await self._all_read.wait()
+    async def before_storing(self, who: str) -> None:
+        self._here.add(who)
+        if len(self._here) == 2:
+            self._all_here.set()
+        await self._all_here.wait()
         if not self._committed.is_set():
-            self.both_read_before_either_wrote = True
+            self.both_came_before_either_stored = True
         if who != self._first:
             await self._committed.wait()
 
@@ -192,7 +192,7 @@ class Turns:
 
 
 class TakingTurns:
-    """An inbox that waits for its turn between reading and writing."""
+    """An inbox that waits for its turn between reading rows, where it reads any, and storing them."""
 
     def __init__(self, inbox: Inbox, turns: Turns, who: str) -> None:
         self.expiry = inbox.expiry
@@ -218,10 +218,11 @@ class _Paused:
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
         found = await self._tx.rows(ids)
-        await self._turns.before_writing(self._who)
+        await self._turns.before_storing(self._who)
         return found
 
     async def insert(self, rows: Sequence[Row]) -> None:
+        await self._turns.before_storing(self._who)
         await self._tx.insert(rows)
 
     async def replace(self, rows: Sequence[Row]) -> None:
