@@ -29,7 +29,8 @@ from adapters.process import tune
 from benchmarks.cases import IN_FLIGHT, Case
 from benchmarks.filling import Filling, filters
 from benchmarks.suite import machine, measured, sampled, say
-from benchmarks.system import System, eventually, servers_in
+from benchmarks.system import System, eventually
+from cli.bench.ground import servers_in
 from cli.bench.report import Load
 from cli.tool_commands import Via
 from participants.seed import Customer, Product, Seeder

@@ -33,8 +33,8 @@ from adapters.logs import configure
 from adapters.process import tune
 from adapters.servers import Servers
 from benchmarks.cases import BATCH, IN_FLIGHT, QUICK, Case, Size, at_rate, closed, offered
-from benchmarks.system import MIB, System, servers_in
-from cli.bench.ground import Ground
+from benchmarks.system import MIB, System
+from cli.bench.ground import Ground, servers_in
 from cli.bench.measured import Watcher, measure
 from cli.bench.plan import Plan
 from cli.bench.report import as_json

@@ -3,11 +3,8 @@
 import asyncio
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,20 +13,19 @@ import httpx
 import psutil
 
 from adapters.servers import Servers
-from cli.bench.ground import Ground, remove
+from cli.bench.ground import Ground, begin, end, is_ready, remove
 from participants.app import SHIPPED
 
 UP_WITHIN_S = 90.0
-END_WITHIN_S = 30.0
 POLL_S = 0.05
 MIB = 2**20
 
 
 def eventually(what: str, condition: Callable[[], Any], within_s: float) -> Any:
     """What the condition has come to, once it holds. Raises `TimeoutError`."""
-    end = time.monotonic() + within_s
+    give_up_at = time.monotonic() + within_s
     while not (found := condition()):
-        if time.monotonic() > end:
+        if time.monotonic() > give_up_at:
             raise TimeoutError(what)
         time.sleep(POLL_S)
     return found
@@ -43,14 +39,7 @@ class Child:
         self.log = directory / f"{name}.log"
         others = {key: value for key, value in os.environ.items() if not key.startswith("SAGA_")}
         with self.log.open("w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "cli.child", *arguments],
-                env={**others, "SAGA_LOG_LEVEL": "warning", **environment},
-                stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = begin(arguments, {**others, "SAGA_LOG_LEVEL": "warning", **environment}, log)
 
     @property
     def pid(self) -> int:
@@ -63,18 +52,12 @@ class Child:
             if self._process.poll() is not None:
                 raise RuntimeError(f"{self.name} has ended:\n{self.log.read_text()[-2_000:]}")
             said = re.search(r"answers at (http://\S+)\.\s", self.log.read_text())
-            return said[1] if said and _is_ready(said[1]) else None
+            return said[1] if said and is_ready(said[1]) else None
 
         return str(eventually(f"{self.name} does not come up", ready, UP_WITHIN_S))
 
     def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
 
 
 class System:
@@ -155,28 +138,9 @@ class System:
         return Child(self._directory, f"{self._name}-{name}", self._environment, *arguments)
 
 
-@contextmanager
-def servers_in(directory: Path) -> Iterator[Servers]:
-    """MongoDB and Redis for this run; nothing of their data is wanted afterwards."""
-    servers = Servers(directory)
-    servers.start()
-    try:
-        yield servers
-    finally:
-        servers.mongo.kill()
-        servers.redis.kill()
-
-
 def _by_kind(pids: Iterator[tuple[str, int]], read: Callable[[psutil.Process], float]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, pid in pids:
         kind = name.rpartition("-")[2]
         found[kind] = found.get(kind, 0.0) + read(psutil.Process(pid))
     return found
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False

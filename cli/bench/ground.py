@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -86,13 +87,20 @@ def own_databases(run: str) -> Iterator[Ground]:
         return
     with _directory() as directory:
         note("Starting MongoDB and Redis for this run alone …")
-        servers = Servers(directory)
-        servers.start()
-        try:
+        with servers_in(directory) as servers:
             yield Ground(servers.mongo_url, servers.redis_url, *prefixes)
-        finally:
-            servers.mongo.kill()  # Nothing of its data is wanted any more.
-            servers.redis.kill()
+
+
+@contextmanager
+def servers_in(directory: Path) -> Iterator[Servers]:
+    """MongoDB and Redis for a run; nothing of their data is wanted afterwards."""
+    servers = Servers(directory)
+    servers.start()
+    try:
+        yield servers
+    finally:
+        servers.mongo.kill()
+        servers.redis.kill()
 
 
 @contextmanager
@@ -100,38 +108,46 @@ def own_service(ground: Ground) -> Iterator[Ground]:
     """`saga up` on these databases, as a process of its own: the load must not run in its event loop."""
     with _directory() as directory, (directory / "up.log").open("w+") as log:
         note("Starting a service for this run alone …")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli.child", "up", "--dir", str(directory), "--port", "0"],
-            env={**os.environ, "SAGA_LOG_LEVEL": "warning", **ground.environment},
-            stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C in the terminal is for us.
-        )
+        environment = {**os.environ, "SAGA_LOG_LEVEL": "warning", **ground.environment}
+        process = begin(["up", "--dir", str(directory), "--port", "0"], environment, log)
         try:
             yield replace(ground, urls=[_await_service(process, directory)])
         finally:
-            _end(process)
+            end(process)
 
 
 def _await_service(process: "subprocess.Popen[bytes]", directory: Path) -> str:
-    end = time.monotonic() + _COMES_UP_WITHIN_S
-    while process.poll() is None and time.monotonic() < end:
+    give_up_at = time.monotonic() + _COMES_UP_WITHIN_S
+    while process.poll() is None and time.monotonic() < give_up_at:
         service = DataDirectory(directory).service()
-        if service and _is_ready(str(service["url"])):
+        if service and is_ready(str(service["url"])):
             return str(service["url"])
         time.sleep(_POLL_S)
     raise Failure(f"The service does not come up:\n{(directory / 'up.log').read_text()[-2_000:]}")
 
 
-def _is_ready(url: str) -> bool:
+def begin(arguments: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> "subprocess.Popen[bytes]":
+    """A `saga` process that ends with this one, and writes to the log."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli.child", *arguments],
+        env=environment,
+        stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C in the terminal is for us.
+    )
+
+
+def is_ready(url: str) -> bool:
+    """Whether the orchestrator there takes requests."""
     try:
         return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """In order, or killed where that takes too long."""
     if process.stdin is not None:
         process.stdin.close()
     try:
