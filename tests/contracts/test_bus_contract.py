@@ -34,6 +34,19 @@ async def test_entries_travel_in_batches_with_their_stream_and_fields(
     assert batch[0].fields == {"n": "1", "text": "Grüße"}
 
 
+async def test_what_is_published_together_reaches_a_waiting_reader_together(
+    world: World, stream: str, reading: MakeBus
+) -> None:
+    handler = Recorder()
+    await reading(handler)
+    await world.bus().publish(numbered(stream, "first"))
+    await eventually(lambda: handler.names == ["first"])
+    await eventually(lambda: settled(world, stream))
+    await world.bus().publish(numbered(stream, *range(50)))
+    await eventually(lambda: len(handler.names) == 51)
+    assert [len(call) for call in handler.calls] == [1, 50]
+
+
 async def test_an_acknowledged_entry_never_comes_again(world: World, stream: str, reading: MakeBus) -> None:
     await world.bus().publish(numbered(stream, "once"))
     first, second = Recorder(), Recorder()

@@ -156,6 +156,16 @@ async def test_a_full_server_takes_no_entry_but_lets_readers_drain_it(world: Red
     await eventually(lambda: bus.counts.settled == 1_000)
 
 
+async def test_one_stream_that_we_may_not_write_to_costs_the_others_of_its_batch_nothing(world: RedisWorld) -> None:
+    ours, theirs = world.streams.commands("p"), world.streams.commands("q")
+    await world.client.execute_command("ACL", "SETUSER", "limited", "on", ">pw", "+@all", f"~{ours}*")
+    limited = RedisWorld(world.url.replace("redis://", "redis://limited:pw@"), world.streams.prefix, FAST).bus()
+    results = await limited.publish([*numbered(ours, 1), *numbered(theirs, 2), *numbered(ours, 3)])
+    await limited.stop()
+    assert [isinstance(result, Unavailable) for result in results] == [False, True, False]
+    assert await world.fields(ours) == [{"n": "1"}, {"n": "3"}]
+
+
 async def test_a_full_server_costs_no_reply(world: RedisWorld) -> None:
     stream, replies = world.streams.commands("p"), world.streams.replies
     calls: list[int] = []
