@@ -43,6 +43,7 @@ from orchestrator.mongo_changes import MongoChangeFeed
 from orchestrator.observer import Observers
 from orchestrator.places import MongoPlaces
 from orchestrator.redriving import Redriver
+from orchestrator.retention import SagaRetention
 from orchestrator.saga_log import SagaLog
 from orchestrator.serving import HttpServer, serve_until
 from orchestrator.settings import InvalidSettings, Settings
@@ -95,6 +96,7 @@ class Orchestrator:
         self.tracer = tracer or Untraced()
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
+        self.retention = SagaRetention(self.mongo, settings, self.clock, self.recorder.purged)
         self.sampler = Sampler(self._sources())
         self._wire()
         self.app: FastAPI = create_application(self.services)
@@ -199,9 +201,7 @@ class Orchestrator:
         await check_in_flight(self.store, self.engine.definitions)
         await self.admission.sample()  # Before events are read: how many depends on it.
         await self.bus.start()
-        self._run(self.sweeper.run())
-        self._run(self.admission.run())
-        self._run(self.services.keys.run(self.clock))
+        self._run(self.sweeper.run(), self.admission.run(), self.services.keys.run(self.clock), self.retention.run())
         self._prepared = True
         log.info("orchestrator-started", sagas=list(self.engine.definitions.names))
 
@@ -216,8 +216,8 @@ class Orchestrator:
                 self.failed.set_exception(error)
                 return None
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+    def _run(self, *work: Coroutine[Any, Any, None]) -> None:
+        self._tasks += [asyncio.create_task(each) for each in work]
 
     async def _cancel_tasks(self) -> None:
         for task in self._tasks:

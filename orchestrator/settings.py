@@ -88,6 +88,16 @@ class Settings(BaseSettings):
     cache_limit: int = Field(20_000, ge=0, le=10_000_000, description="Saga states kept in memory.")
     shutdown_timeout_s: float = Field(20.0, ge=1, le=600, description="How long an orderly end may take.")
 
+    inbox_expiry_days: int = Field(
+        90, ge=2, le=3_650, description="As the participants have it: the longest that one of them keeps its inbox."
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=3,
+        le=24_000,
+        description="How long a saga is kept after its end; unset: for ever. Longer than `SAGA_INBOX_EXPIRY_DAYS`.",
+    )
+    archive: bool = Field(False, description="Whether a copy of a saga stays in `sagas_archive` when its time is over.")
     dead_letter_expiry_days: int = Field(90, ge=1, le=24_000, description="How long a dead letter is kept.")
     audit_expiry_days: int = Field(400, ge=1, le=24_000, description="How long an audit record is kept.")
 
@@ -133,6 +143,17 @@ class Settings(BaseSettings):
         except OSError as error:
             raise ValueError(f"can't be read: {error.strerror}") from None
         return file
+
+    @field_validator("retention_days")
+    @classmethod
+    def _outlasts_inboxes(cls, days: int | None, info: ValidationInfo) -> int | None:
+        expiry = info.data.get("inbox_expiry_days")
+        if days is not None and expiry is not None and days <= expiry:
+            raise ValueError(
+                f"must be more than SAGA_INBOX_EXPIRY_DAYS, {expiry}: a saga that is started again under the id of one "
+                "that has gone would get the replies of that one from inboxes that still have them"
+            )
+        return days
 
     @field_validator("http_host")
     @classmethod

@@ -6,8 +6,9 @@ python -m participants.app inventory payment
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from random import SystemRandom
 
 import structlog
@@ -24,10 +25,12 @@ from adapters.tracing.messages import ReplySpans
 from adapters.tracing.port import Tracer, Untraced
 from participants.inbox import Inbox, MongoInbox
 from participants.inventory import inventory
+from participants.ledger import LEDGER
 from participants.metrics import Page, Recorder, serving
 from participants.orders import orders
 from participants.participant import Participant
 from participants.payment import payment
+from participants.retention import LedgerRetention
 from participants.settings import ParticipantSettings
 
 log = structlog.get_logger(__name__)
@@ -46,13 +49,19 @@ class Running:
     names: list[str]
     settings: ParticipantSettings
     recorder: Recorder
+    ledgers: Sequence[LedgerRetention] = ()
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def start(self) -> None:
         """Begin to handle commands. Returns at once also while Redis or MongoDB is away: it keeps trying."""
         await self.bus.start()
+        self.tasks.extend(asyncio.create_task(each.run()) for each in self.ledgers)
 
     async def stop(self) -> None:
         """Finish the batches in hand, then close every connection."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.bus.stop()
         await self.mongo.close()
 
@@ -92,7 +101,8 @@ def build(
         inbox = around(_inbox(participant, settings, mongo, clock))
         prefix, traced = settings.stream_prefix, tracers[participant.name]
         participant.bind(bus, inbox, clock, prefix=prefix, tracer=traced, recorder=recorder)
-    return Running(bus, mongo, list(tracers), settings, recorder)
+    ledgers = [_ledger(each, settings, mongo, clock, recorder) for each in participants if LEDGER in each.indexes]
+    return Running(bus, mongo, list(tracers), settings, recorder, ledgers)
 
 
 def _inbox(participant: Participant, settings: ParticipantSettings, mongo: Mongo, clock: Clock) -> MongoInbox:
@@ -104,6 +114,19 @@ def _inbox(participant: Participant, settings: ParticipantSettings, mongo: Mongo
         SystemRandom(),
         expiry=settings.inbox_expiry,
         indexes=participant.indexes,
+    )
+
+
+def _ledger(
+    participant: Participant, settings: ParticipantSettings, mongo: Mongo, clock: Clock, recorder: Recorder
+) -> LedgerRetention:
+    return LedgerRetention(
+        mongo,
+        f"{settings.database_prefix}{participant.name}",
+        clock,
+        keep=settings.ledger_retention,
+        archive=settings.archive,
+        folded=partial(recorder.folded, participant.name),
     )
 
 
@@ -119,7 +142,7 @@ def faststream_app(participant: Participant) -> FastStream:
         await running.stop()
         tracer.shutdown(FLUSH_WITHIN_S)
 
-    return application(running.bus, on_shutdown=stop)
+    return application(running.bus, on_startup=running.start, on_shutdown=stop)
 
 
 async def serve(running: Running) -> None:

@@ -2,7 +2,8 @@
 
 A participant's collection `ledger` has rows `{saga_id, step, kind, key, amount, at}`; a starting balance is a row of
 kind `opening` without saga. For each key the sum of the amounts is the balance, always: both are written here, in
-one transaction, and nowhere else. Rows are never changed or removed.
+one transaction, and nowhere else. Rows are never changed or removed, but that a setting may have old ones folded into
+one (retention.py).
 """
 
 from collections import Counter

@@ -52,8 +52,13 @@ ABORTED = counter(
     "Batches in which a handler raised; their commands were done again, one by one.",
     "participant",
 )
+FOLDED = counter(
+    "saga_participant_ledger_rows_folded_total",
+    "Rows of the ledger that became part of an opening row because their time was over (`SAGA_LEDGER_RETENTION_DAYS`).",
+    "participant",
+)
 
-PARTICIPANTS = (ANSWERED, REPEATED, DURATION, QUEUED, BATCH, ABORTED)
+PARTICIPANTS = (ANSWERED, REPEATED, DURATION, QUEUED, BATCH, ABORTED, FOLDED)
 
 
 def every_metric() -> Iterator[Metric]:
@@ -72,10 +77,12 @@ class Recorder:
         self._queued = QUEUED.histogram(self.registry)
         self._batch = BATCH.histogram(self.registry)
         self._aborted = ABORTED.counter(self.registry)
+        self._folded = FOLDED.counter(self.registry)
 
     def participates(self, participant: str, commands: Iterable[str]) -> None:
         """Its counters are there from the beginning, at 0: a rate needs a first value."""
         self._aborted.labels(participant)
+        self._folded.labels(participant)
         for command in commands:
             self._repeated.labels(participant, command)
             for outcome in Outcome:
@@ -99,6 +106,10 @@ class Recorder:
     def aborted(self, participant: str) -> None:
         """A handler raised among commands that were handled together."""
         self._aborted.labels(participant).inc()
+
+    def folded(self, participant: str, rows: int) -> None:
+        """Rows of its ledger became part of an opening row."""
+        self._folded.labels(participant).inc(rows)
 
 
 class Page(Collector):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,6 +38,14 @@ class ParticipantSettings(BaseSettings):
         description="How long inbox rows and tombstones are kept. A command first sent longer ago than this, less a "
         "day, is no longer done: whether it was done before can't be told.",
     )
+    ledger_retention_days: int | None = Field(
+        None,
+        ge=2,
+        le=24_000,
+        description="How long each row of the ledger is kept; older ones become one row for each key, with their sum. "
+        "Unset: for ever. At least `SAGA_INBOX_EXPIRY_DAYS`.",
+    )
+    archive: bool = Field(False, description="Whether rows that leave the ledger are kept in `ledger_archive`.")
     command_batch: int = Field(
         200, ge=1, le=1_000, description="Commands read at once, and so handled in one transaction."
     )
@@ -51,7 +59,20 @@ class ParticipantSettings(BaseSettings):
         "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."
     )
 
+    @field_validator("ledger_retention_days")
+    @classmethod
+    def _outlasts_the_inbox(cls, days: int | None, info: ValidationInfo) -> int | None:
+        expiry = info.data.get("inbox_expiry_days")
+        if days is not None and expiry is not None and days < expiry:
+            raise ValueError(f"must be at least SAGA_INBOX_EXPIRY_DAYS, {expiry}: until then an action may be undone")
+        return days
+
     @property
     def inbox_expiry(self) -> timedelta:
         """How long inbox rows are kept."""
         return timedelta(days=self.inbox_expiry_days)
+
+    @property
+    def ledger_retention(self) -> timedelta | None:
+        """How long rows of a ledger are kept; None: for ever."""
+        return None if self.ledger_retention_days is None else timedelta(days=self.ledger_retention_days)

@@ -9,6 +9,8 @@ from adapters.streams.redis_bus import RedisBus
 __all__ = ["FastStream", "application"]
 
 
-def application(bus: RedisBus, *, on_shutdown: Callable[[], Awaitable[None]]) -> FastStream:
-    """FastStream runs the process and its signals; the bus reads, heals and takes over as it does elsewhere."""
-    return FastStream(bus.broker, on_startup=[bus.start], on_shutdown=[on_shutdown])
+def application(
+    bus: RedisBus, *, on_startup: Callable[[], Awaitable[None]], on_shutdown: Callable[[], Awaitable[None]]
+) -> FastStream:
+    """FastStream runs the process and its signals; `on_startup` starts the bus, which reads, heals and takes over."""
+    return FastStream(bus.broker, on_startup=[on_startup], on_shutdown=[on_shutdown])

@@ -26,6 +26,7 @@ START_EVENTS = _counter(
 )
 ENDED = _counter("saga_ended_total", "Sagas that have ended, by their end: completed or compensated.", "saga", "status")
 STUCK = _counter("saga_stuck_total", "Times that a saga became stuck at a step: a person must look.", "saga", "step")
+PURGED = _counter("saga_purged_total", "Ended sagas removed because their time was over (`SAGA_RETENTION_DAYS`).")
 DURATION = _histogram(
     "saga_duration_seconds", _SAGA_S, "From a saga's acceptance to its end, by that end.", "saga", "outcome"
 )
@@ -133,7 +134,7 @@ UP = _gauge(
 )
 
 SECTIONS = {
-    "Sagas": (STARTED, REPEATED, START_EVENTS, ENDED, STUCK, DURATION, ACTIVE, OLDEST),
+    "Sagas": (STARTED, REPEATED, START_EVENTS, ENDED, PURGED, STUCK, DURATION, ACTIVE, OLDEST),
     "Steps": (STEP_DURATION, ATTEMPTS, RESENT),
     "The engine": (
         *(REPLIES, UNKNOWN, BATCH, APPLY_DURATION, CONFLICTS),

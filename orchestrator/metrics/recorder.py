@@ -23,6 +23,7 @@ class Recorder:
         self._repeated = catalogue.REPEATED.counter(self.registry)
         self._start_events = catalogue.START_EVENTS.counter(self.registry)
         self._ended = catalogue.ENDED.counter(self.registry)
+        self._purged = catalogue.PURGED.counter(self.registry)
         self._stuck = catalogue.STUCK.counter(self.registry)
         self._duration = catalogue.DURATION.histogram(self.registry)
         self._step_duration = catalogue.STEP_DURATION.histogram(self.registry)
@@ -78,6 +79,10 @@ class Recorder:
         self._timer_lag.set(late_s)
         self._timers.inc(due)
         self._sweep_duration.observe(max(took_s, 0.0))
+
+    def purged(self, count: int) -> None:
+        """Ended sagas were removed."""
+        self._purged.inc(count)
 
     # -- what the streams of others tell -----------------------------------------------------------------------------
 

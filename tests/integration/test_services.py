@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from random import Random
 from typing import Any
 
@@ -14,38 +14,15 @@ from participants.participant import Service
 from participants.payment import payment
 from participants.seed import Customer, Product
 from sagas.messages import CommandMessage
+from support.ordering import charge, refund, release, reserve
 from support.participants import message, outcome, replies_of
 from support.participants_mongo import Fleet, fleet_on
-
-Items = Sequence[tuple[str, int]]
 
 
 @pytest.fixture
 async def fleet(mongo_url: str) -> AsyncIterator[Fleet]:
     async with fleet_on(mongo_url) as fleet:
         yield fleet
-
-
-def reserve(saga_id: str, items: Items = (("boots", 1),)) -> CommandMessage:
-    data = {"items": [{"product_id": product, "quantity": quantity} for product, quantity in items]}
-    return message(f"{saga_id}/reserve-stock/action", "inventory.reserve-stock", data)
-
-
-def release(saga_id: str) -> CommandMessage:
-    return undoing(saga_id, "reserve-stock", "inventory.release-stock")
-
-
-def charge(saga_id: str, customer: str = "alice", amount: int = 1999) -> CommandMessage:
-    data = {"customer_id": customer, "amount": amount}
-    return message(f"{saga_id}/charge-payment/action", "payment.charge-payment", data)
-
-
-def refund(saga_id: str) -> CommandMessage:
-    return undoing(saga_id, "charge-payment", "payment.refund-payment")
-
-
-def undoing(saga_id: str, step: str, command_type: str) -> CommandMessage:
-    return message(f"{saga_id}/{step}/compensation", command_type, {}, undoes=f"{saga_id}/{step}/action")
 
 
 async def assert_stock_adds_up(fleet: Fleet) -> Mapping[str, int]:

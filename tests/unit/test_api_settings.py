@@ -51,6 +51,14 @@ def test_a_setting_that_cannot_work_is_named_and_not_shown(given: dict[str, Any]
     assert "hunter2" not in str(raised.value)
 
 
+def test_sagas_are_kept_for_ever_unless_told_otherwise_and_outlast_every_inbox() -> None:
+    assert Settings.load(**URLS).retention_days is None
+    assert Settings.load(**URLS, retention_days=91).retention_days == 91
+    assert Settings.load(**URLS, retention_days=8, inbox_expiry_days=7).retention_days == 8
+    with pytest.raises(InvalidSettings, match="SAGA_RETENTION_DAYS: must be more than SAGA_INBOX_EXPIRY_DAYS, 90"):
+        Settings.load(**URLS, retention_days=90)
+
+
 def test_with_keys_http_may_listen_on_a_network(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(KEY)
