@@ -1,12 +1,12 @@
-"""MongoDB: the only module that names the driver.
+"""MongoDB: beside mongo_errors.py the only module that names the driver.
 
 Motor is the driver; PyMongo's own async client is a drop-in second one (the contract suites run on both). The few
 calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
@@ -14,23 +14,15 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, UpdateOne
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WaitQueueTimeoutError,
-)
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from adapters.errors import Conflict, Locked, PositionLost, Unavailable
+from adapters.errors import Conflict, Unavailable
+from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
 
-__all__ = ["ASCENDING", "DESCENDING", "IndexModel", "UpdateOne"]  # Passed on; what is made here needs no list.
+__all__ = ["ASCENDING", "DESCENDING", "IndexModel", "UpdateOne", "following", "translating"]  # Passed on; what is made here needs no list.
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -40,84 +32,12 @@ Collection = Any  #: the driver's collection, likewise
 Driver = Literal["motor", "pymongo"]
 
 NAMESPACE_NOT_FOUND = 26
-WRITE_CONFLICT = 112
-DUPLICATE_KEY = 11000
 INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpecsConflict
 COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
 SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it is `Unavailable`
 SOCKET_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000  #: between looks at a server; one that has said that it shuts down is not asked before the next
 POOL_SIZE = 50
-
-# Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
-# stepped down, interrupted, cursor gone or killed, disk full, no permission or wrong password (13, 18, 8000), write
-# concern not satisfied (the write may have been applied: the caller reads before it goes on).
-# fmt: off
-AWAY_CODES = frozenset({
-    6, 7, 13, 18, 43, 50, 64, 79, 89, 91, 134, 189, 202, 234, 237, 262,
-    8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031,
-})
-# fmt: on
-
-
-class NoSessions(Unavailable):
-    """A connection was made while its server was starting: it can't do transactions, for as long as it lives."""
-
-
-def _translate(error: PyMongoError) -> Exception:
-    if isinstance(error, DuplicateKeyError):
-        return Conflict(str(error.code))
-    if isinstance(error, BulkWriteError):
-        return _translate_bulk(error)
-    if error.has_error_label("UnknownTransactionCommitResult"):
-        return Unavailable("MongoDB did not say whether the transaction was committed")
-    if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
-        return Unavailable(f"MongoDB does not answer: {type(error).__name__}")
-    if isinstance(error, ConfigurationError):
-        return NoSessions("MongoDB is not ready: for the moment it is no member of a replica set")
-    return _translate_code(error, error.code if isinstance(error, OperationFailure) else None)
-
-
-def _translate_code(error: PyMongoError, code: int | None) -> Exception:
-    if code == WRITE_CONFLICT:
-        return Locked(str(code))
-    if error.has_error_label("TransientTransactionError"):
-        return Conflict(str(code))
-    return Unavailable(f"MongoDB refuses for now: code {code}") if code in AWAY_CODES else error
-
-
-def _translate_bulk(error: BulkWriteError) -> Exception:
-    details = error.details or {}
-    codes = {failure.get("code") for failure in details.get("writeErrors", [])}
-    if WRITE_CONFLICT in codes:
-        return Locked(str(WRITE_CONFLICT))
-    if DUPLICATE_KEY in codes or error.has_error_label("TransientTransactionError"):
-        return Conflict(str(sorted(code for code in codes if code)))
-    if details.get("writeConcernErrors") or codes & AWAY_CODES:
-        return Unavailable("MongoDB did not confirm a write")
-    return error
-
-
-@contextmanager
-def translating() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable` or `Conflict`; what is neither passes as it is."""
-    try:
-        yield
-    except PyMongoError as error:
-        translated = _translate(error)
-        if translated is error:
-            raise
-        raise translated from error
-
-
-@contextmanager
-def following() -> Iterator[None]:
-    """`translating` for a change stream that goes on from a position: what is refused for good, is because of it."""
-    try:
-        with translating():
-            yield
-    except OperationFailure as error:  # 286: older than the oplog; 280: of another collection; others: it never was.
-        raise PositionLost(f"MongoDB can't go on from there: code {error.code}") from error
 
 
 class Mongo:
@@ -126,6 +46,7 @@ class Mongo:
     def __init__(self, client: Any, driver: Driver) -> None:
         self._client = client
         self.driver = driver
+        self._sessions: list[Session] = []  # made by transactions that went well, for the next ones
 
     @classmethod
     def connect(cls, url: str, *, driver: Driver = "motor", app_name: str = "saga") -> "Mongo":
@@ -171,19 +92,28 @@ class Mongo:
         MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes.
         """
         try:
-            async with self.session() as session:
-                with translating():
-                    await self._begin(session)
-                    try:
-                        result = await body(session)
-                    except BaseException:
-                        await self._abort(session)
-                        raise
-                    await self._commit(session)
-                    return result
+            session = self._sessions.pop() if self._sessions else await self._start_session()
+            try:
+                result = await self._in_transaction(session, body)
+            except BaseException:
+                await session.end_session()
+                raise
         except NoSessions:
             await self._drop_connections()
             raise
+        self._sessions.append(session)
+        return result
+
+    async def _in_transaction(self, session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
+        with translating():
+            await self._begin(session)
+            try:
+                result = await body(session)
+            except BaseException:
+                await self._abort(session)
+                raise
+            await self._commit(session)
+            return result
 
     async def _drop_connections(self) -> None:
         """Make new ones. The driver would take the same one again and again, and has no public way to tell it."""
@@ -196,13 +126,16 @@ class Mongo:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """A session of the caller's own, for calls that belong together."""
-        with translating():
-            starting = self._client.start_session()
-            session = await starting if inspect.isawaitable(starting) else starting
+        session = await self._start_session()
         try:
             yield session
         finally:
             await session.end_session()
+
+    async def _start_session(self) -> Session:
+        with translating():
+            starting = self._client.start_session(causal_consistency=False)  # Every read is the primary's, by majority.
+            return await starting if inspect.isawaitable(starting) else starting
 
     async def _begin(self, session: Session) -> None:
         starting = session.start_transaction(

@@ -4,8 +4,6 @@ Every call to Redis outside FastStream's reader runs inside `translating()`, so 
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -44,19 +42,21 @@ def connect(url: str, settings: StreamSettings) -> Client:
     return Redis(connection_pool=pool)
 
 
-@contextmanager
-def translating() -> Iterator[None]:
-    """Turn whatever the server or the network refuses into `Unavailable`.
+class translating:  # noqa: N801 - used as if it were a function
+    """Turns whatever the server or the network refuses within its block into `Unavailable`.
 
     READONLY, OOM, NOPERM, LOADING and MISCONF are refusals like a lost connection: back off, nothing is counted.
     `DataError` is our own mistake and passes through.
     """
-    try:
-        yield
-    except DataError:
-        raise
-    except (RedisError, OSError, TimeoutError) as error:
-        raise unavailable(error) from error
+
+    __slots__ = ()  # A class, because a generator for each call would cost five times as much.
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        if isinstance(error, (RedisError, OSError, TimeoutError)) and not isinstance(error, DataError):
+            raise unavailable(error) from error
 
 
 def unavailable(error: BaseException) -> Unavailable:

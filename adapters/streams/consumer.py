@@ -19,7 +19,7 @@ from adapters.errors import Unavailable
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
-from adapters.streams.pipeline import Command, execute
+from adapters.streams.pipeline import Command
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
@@ -179,7 +179,7 @@ class Consumer:
             acknowledge: Command = ("XACK", self._subscription.stream, self._subscription.group, *ids)
             forget: Command = ("HDEL", self._counts_key, *ids)
             commands = [acknowledge, forget] if counted else [acknowledge]
-            answers = await execute(self._shared.client, commands, self._shared.settings.socket_timeout_s)
+            answers = await self._shared.pipeline.execute(commands)
             for answer in answers:
                 if isinstance(answer, Exception):
                     raise answer

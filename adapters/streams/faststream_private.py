@@ -11,7 +11,7 @@ that it reads with `xreadgroup(groupname=, consumername=, streams=)`, and FASTST
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 # FastStream's supervisor restarts a failed reader at once, for ever: 1,650 reads per second against a server that
 # refuses, and a list of dead tasks that only grows. The guardian restarts readers instead. Read at each failure.
@@ -24,6 +24,7 @@ from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
 from redis.asyncio import Redis
 
 from adapters.streams.connection import Client
+from adapters.streams.pipeline import Argument, Pipeline
 from adapters.streams.settings import StreamSettings
 
 RawEntry: TypeAlias = tuple[bytes, dict[bytes, bytes]]  # id and fields as Redis sent them
@@ -37,8 +38,9 @@ class _ReadingClient(Redis):
     FastStream tells nobody: after a lost connection its reader sleeps for 5 s, whatever the server does meanwhile.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, pipeline: Pipeline) -> None:
         super().__init__(connection_pool=client.connection_pool)
+        self._pipeline = pipeline
         self.failures: dict[tuple[str, str], Exception] = {}  #: by stream and group: the last read's error
         self.rooms: dict[tuple[str, str], Room] = {}  #: by stream and group: how much may be read, where that varies
 
@@ -50,12 +52,23 @@ class _ReadingClient(Redis):
                 return []
             options["count"] = min(options["count"], may_read)
         try:
-            answer = await super().xreadgroup(groupname, consumername, streams, **options)
+            answer = await self._read(stream, groupname, consumername, streams[stream], **options)
         except Exception as error:
             self.failures[stream, groupname] = error
             raise
         self.failures.pop((stream, groupname), None)
         return answer
+
+    async def _read(
+        self, stream: str, group: str, consumer: str, place: str, *, count: int, block: int, **_: Any
+    ) -> Any:
+        limits: tuple[Argument, ...] = ("COUNT", count, "BLOCK", block)
+        command = ("XREADGROUP", "GROUP", group, consumer, *limits, "STREAMS", stream, place)
+        (answer,) = await self._pipeline.execute([command])
+        if isinstance(answer, Exception):
+            raise answer
+        found: Any = answer or {}  # Pairs by the older protocol.
+        return [(name, [_entry(*entry) for entry in entries]) for name, entries in dict(found).items()]
 
 
 class _OurConnection(RedisConnectionState):
@@ -76,8 +89,8 @@ class _OurConnection(RedisConnectionState):
 class Broker(RedisBroker):
     """FastStream's broker on our client."""
 
-    def __init__(self, client: Client, url: str, settings: StreamSettings) -> None:
-        self._reading = _ReadingClient(client)
+    def __init__(self, client: Client, pipeline: Pipeline, url: str, settings: StreamSettings) -> None:
+        self._reading = _ReadingClient(client, pipeline)
         silent: Any = None  # FastStream logs every batch and every retry; the guardian says what matters.
         super().__init__(url, logger=silent, apply_types=False, graceful_timeout=settings.drain_timeout_s)
 
@@ -102,6 +115,13 @@ class Broker(RedisBroker):
         return self._reading.rooms
 
 
+class _Stream(StreamSub):
+    """FastStream asks for it with a prefix several times a batch, and gets a deep copy; our names have theirs."""
+
+    def add_prefix(self, prefix: str) -> Self:
+        return self if not prefix else super().add_prefix(prefix)
+
+
 class Reader:
     """One batch subscriber that can be started again. It only reads: `on_batch` acknowledges and never raises."""
 
@@ -116,7 +136,7 @@ class Reader:
         room: Room | None = None,
     ) -> None:
         self._subscriber: Any = broker.subscriber(
-            stream=StreamSub(
+            stream=_Stream(
                 stream,
                 group=group,
                 consumer=consumer,
@@ -182,3 +202,8 @@ async def _parse(message: Any) -> RedisBatchStreamMessage:
 
 async def _decode(message: Any) -> Any:
     return message.body
+
+
+def _entry(entry_id: bytes, flat: Sequence[bytes]) -> RawEntry:
+    parts = iter(flat)
+    return entry_id, dict(zip(parts, parts, strict=True))

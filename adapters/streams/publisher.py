@@ -9,7 +9,7 @@ from adapters.bus import Entry, OnPublish
 from adapters.errors import Unavailable
 from adapters.streams.connection import Client, translating, unavailable
 from adapters.streams.names import Streams
-from adapters.streams.pipeline import Command, execute_at_once
+from adapters.streams.pipeline import Command, Pipeline
 from adapters.streams.settings import StreamSettings
 
 
@@ -35,8 +35,8 @@ async def create_group(client: Client, stream: str, group: str, place: str = "0"
 class Publisher:
     """XADD, all of a pipeline at once where the server takes all of them; one result per entry."""
 
-    def __init__(self, client: Client, streams: Streams, settings: StreamSettings) -> None:
-        self._client = client
+    def __init__(self, pipeline: Pipeline, streams: Streams, settings: StreamSettings) -> None:
+        self._pipeline = pipeline
         self.on_publish: OnPublish | None = None
         self._streams = streams
         self._settings = settings
@@ -72,7 +72,7 @@ class Publisher:
             groups = self._missing_groups(entries)
             commands: list[Command] = [("XGROUP", "CREATE", *names, "0", "MKSTREAM") for names in groups]
             commands += map(self._xadd, entries)
-            answers = await execute_at_once(self._client, commands, self._settings.socket_timeout_s)
+            answers = await self._pipeline.at_once(commands)
         made = answers[: len(groups)]
         self._ensured.update(stream for (stream, _), answer in zip(groups, made, strict=True) if _made(answer))
         return [_result(answer) for answer in answers[len(groups) :]]

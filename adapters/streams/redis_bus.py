@@ -21,6 +21,7 @@ from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
 from adapters.streams.ids import parse_id
 from adapters.streams.names import Streams
+from adapters.streams.pipeline import Pipeline
 from adapters.streams.progress import first_undelivered
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
@@ -47,10 +48,12 @@ class RedisBus:
         settings = settings or StreamSettings()
         self.streams = Streams(prefix)
         client = connect(url, settings)
-        self._broker = Broker(client, url, settings)
+        pipeline = Pipeline(client, settings.socket_timeout_s)
+        self._broker = Broker(client, pipeline, url, settings)
         self._shared = Shared(
             client=client,
-            publisher=Publisher(client, self.streams, settings),
+            pipeline=pipeline,
+            publisher=Publisher(pipeline, self.streams, settings),
             streams=self.streams,
             settings=settings,
             clock=clock,

@@ -11,6 +11,7 @@ from adapters.clock import Clock
 from adapters.streams.connection import Backoff, Client
 from adapters.streams.counts import Counts
 from adapters.streams.names import Streams
+from adapters.streams.pipeline import Pipeline
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
 
@@ -30,6 +31,7 @@ class Shared:
     """One bus's client, names and settings; handed to its consumers and guardians."""
 
     client: Client
+    pipeline: Pipeline
     publisher: Publisher
     streams: Streams
     settings: StreamSettings
