@@ -22,7 +22,15 @@ from pymongo.write_concern import WriteConcern
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
 
-__all__ = ["ASCENDING", "DESCENDING", "IndexModel", "UpdateOne", "following", "translating"]  # Passed on; what is made here needs no list.
+#: Passed on; what is made here needs no list.
+__all__ = [
+    "ASCENDING",
+    "DESCENDING",
+    "IndexModel",
+    "UpdateOne",
+    "following",
+    "translating",
+]
 
 T = TypeVar("T")
 Document = dict[str, Any]

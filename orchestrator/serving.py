@@ -5,11 +5,10 @@ import contextlib
 import socket
 from collections.abc import Callable, Generator
 
-import h11
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +63,6 @@ class HttpServer:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(grace_s)),
-            h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
 
 
@@ -94,11 +92,12 @@ async def serve_until(
         hurrying.cancel()
 
 
-class _Protocol(H11Protocol):
-    """Closes a connection that says nothing, or never comes to the end of a request's head."""
+class _Protocol(HttpToolsProtocol):
+    """Closes a connection that says nothing, or whose request's head never ends: in time, or in size."""
 
     receive_timeout_s: float
     _timer: asyncio.TimerHandle | None = None  #: runs while a head is awaited
+    _head_bytes: int | None = None  #: of the head that has begun and not ended
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base says it
         super().connection_made(transport)
@@ -106,11 +105,23 @@ class _Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        rest, _ = self.conn.trailing_data
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-        elif rest and self._timer is None:  # The keep-alive time ends with a head's first byte.
-            self._await_head()
+        if self._head_bytes is None:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request's head is too long.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves the None out.
+        if self._timer is None and (cycle is None or cycle.response_complete):
+            self._await_head()  # The keep-alive time ends with a head's first byte.
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        self._stop_waiting()
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

@@ -74,3 +74,16 @@ async def test_a_head_may_come_in_pieces(client: Client) -> None:
     await client.writer.drain()
     assert (await client.answer(WHOLE[20:])).startswith(b"HTTP/1.1 204")
     assert not await client.is_closed(3 * RECEIVE_TIMEOUT_S)
+
+
+async def test_a_head_that_grows_without_end_is_refused_before_its_time_is_up(client: Client) -> None:
+    client.writer.write(b"GET / HTTP/1.1\r\nX-Long: ")
+    while not client.writer.is_closing() and not client.reader.at_eof():
+        client.writer.write(b"x" * 1_024)
+        try:
+            async with asyncio.timeout(0.001):
+                said = await client.reader.readuntil(b"\r\n\r\n")
+                break
+        except TimeoutError:
+            continue
+    assert said.startswith(b"HTTP/1.1 400")
