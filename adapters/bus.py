@@ -5,7 +5,7 @@ and `adapters/memory_bus.py` for tests and simulated failure runs. Callers treat
 repeat, delay and reorder anything.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -110,6 +110,16 @@ OnSettle = Callable[[Sequence[Delivery]], Callable[[], None]]
 class Bus(Protocol):
     """Streams with consumer groups."""
 
+    @property
+    def consumer(self) -> str:
+        """This process's name on the server: no other living one has it."""
+        ...
+
+    @property
+    def renew_every_s(self) -> float:
+        """How often a lease is to be renewed."""
+        ...
+
     async def publish(self, entries: Sequence[Entry]) -> Sequence[Unavailable | None]:
         """Append the entries in order, in one round trip; one result each, `None` where the entry is on its stream."""
         ...
@@ -123,8 +133,31 @@ class Bus(Protocol):
         """
         ...
 
+    async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
+        """The streams, of those that `groups` maps to their groups, with anything unread or unacknowledged.
+
+        Raises `Unavailable`.
+        """
+        ...
+
+    async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
+        """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name.
+
+        A lease ends by itself a few seconds after it was renewed last. It excludes nobody for certain: one that was
+        paused believes in its lease until it asks again. Raises `Unavailable`.
+        """
+        ...
+
+    async def release(self, names: Collection[str]) -> None:
+        """Give up those of the names that this process holds. Raises `Unavailable`."""
+        ...
+
     def subscribe(self, subscription: Subscription) -> None:
-        """Register a subscription; before `start`."""
+        """Register a subscription; one that comes after `start` is read at once."""
+        ...
+
+    async def unsubscribe(self, stream: str) -> None:
+        """Read the stream no more, once the batch in hand is done; what stays unsettled is for others to take over."""
         ...
 
     async def start(self) -> None:

@@ -6,7 +6,7 @@ may rely on is stated by tests/contracts/test_bus_contract.py, which the real bu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
@@ -39,6 +39,7 @@ class MemoryBus:
         self._max_records = max_records
         self._alone_limit = alone_limit
         self._retry_s = retry_s
+        self.lease_s, self.renew_every_s = 3.0, 1.0
         self._on_dead = on_dead
         self._on_publish: OnPublish | None = None
         self._subscriptions: list[Subscription] = []
@@ -49,6 +50,7 @@ class MemoryBus:
         self._retry_at = clock.now()
         self.changed = asyncio.Event()  #: there may be something to do
         self.server.buses.append(self)
+        self.consumer = self.server.new_name()
         self.alive = True  #: a bus that is not alive loses what it held to the others
 
     def watch(self, on_publish: OnPublish) -> None:
@@ -72,8 +74,35 @@ class MemoryBus:
         return {stream: self._delivered_until(stream, group) for stream, group in groups.items()}
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Register a subscription; before `start`."""
-        self._subscriptions.append(subscription)
+        """Register a subscription; one that comes after `start` is read at once."""
+        self._subscriptions = [*self._subscriptions, subscription]
+        self.changed.set()
+
+    async def unsubscribe(self, stream: str) -> None:
+        """Read the stream no more, once the batch in hand is finished; others take over what was left."""
+        self._subscriptions = [each for each in self._subscriptions if each.stream != stream]
+        self.server.wake()
+
+    async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
+        """The streams, of those mapped to their groups, with anything unread or unacknowledged."""
+        self.server.check()
+        return {stream for stream, group in groups.items() if self._is_unsettled(stream, group)}
+
+    def _is_unsettled(self, stream: str, name: str) -> bool:
+        group = self.server.groups.get((stream, name), Group())
+        return bool(group.pending) or group.delivered < len(self.server.streams.get(stream, ()))
+
+    async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
+        """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name."""
+        holders = self.server.lease(self.consumer, wanted, self.lease_s)
+        return {name: holders[name] for name in names if name in holders}
+
+    async def release(self, names: Collection[str]) -> None:
+        """Give up those of the names that this process holds."""
+        holders = self.server.lease(self.consumer, (), 0)
+        for name in names:
+            if holders.get(name) == self.consumer:
+                del self.server.leases[name]
 
     def reads(self, stream: str) -> bool:
         """Whether something here is subscribed to the stream."""
@@ -119,7 +148,7 @@ class MemoryBus:
         """
         moved = False
         for subscription in self._subscriptions:
-            if self.alive and not self.server.down:
+            if self.alive and not self.server.down and self.reads(subscription.stream):
                 group = await self._group(subscription)
                 moved |= again and await self._deliver_again(subscription, group)
                 moved |= await self._deliver_fresh(subscription, group)
@@ -152,7 +181,7 @@ class MemoryBus:
     async def _deliver_again(self, subscription: Subscription, group: Group) -> bool:
         moved = False
         for pending in list(group.pending.values()):
-            if not pending.owner.alive or (pending.owner is self and not pending.in_hand):
+            if pending.is_left_to(self):
                 moved |= await self._alone(subscription, group, pending)
         return moved
 

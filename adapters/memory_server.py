@@ -1,9 +1,9 @@
 """What Redis is for the buses in memory: streams, their groups, and the faults that tests inject."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from adapters.bus import Delivery, Entry
@@ -31,6 +31,12 @@ class Pending:
     alone: int = 0  #: how often it was handled alone
     in_hand: bool = True
 
+    def is_left_to(self, reader: Reader) -> bool:
+        """Whether the reader may try it again: its own, that of a dead one, or of one that reads this no more."""
+        if self.in_hand:
+            return not self.owner.alive
+        return self.owner is reader or not self.owner.alive or not self.owner.reads(self.delivery.stream)
+
 
 @dataclass(slots=True)
 class Group:
@@ -46,22 +52,40 @@ class MemoryServer:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sequence = 0
+        self._names = 0
         self.streams: dict[str, list[tuple[Delivery, datetime]]] = {}  #: every entry ever added, with its time
         self.groups: dict[tuple[str, str], Group] = {}
+        self.leases: dict[str, tuple[str, datetime]] = {}  #: by name, who holds it and until when
         self.down = False  #: nothing is published, delivered or acknowledged
         self.refused: set[str] = set()  #: streams that accept no entry
         self.buses: list[Reader] = []  #: whoever may have to look when something has changed
+
+    def new_name(self) -> str:
+        """For one more bus."""
+        self._names += 1
+        return f"bus-{self._names}"
 
     def flush(self) -> None:
         """Lose everything, as FLUSHALL does."""
         self.streams.clear()
         self.groups.clear()
+        self.leases.clear()
         self.wake()
 
     def destroy_group(self, stream: str, group: str) -> None:
         """Lose one group with all that it had pending, as XGROUP DESTROY does."""
         self.groups.pop((stream, group), None)
         self.wake()
+
+    def lease(self, holder: str, wanted: Collection[str], for_s: float) -> Mapping[str, str]:
+        """Who holds what, once the holder has taken or renewed what it wants and nobody else has."""
+        self.check()
+        now = self._clock.now()
+        self.leases = {name: held for name, held in self.leases.items() if held[1] > now}
+        for name in wanted:
+            if self.leases.get(name, (holder, now))[0] == holder:
+                self.leases[name] = (holder, now + timedelta(seconds=for_s))
+        return {name: held for name, (held, _) in self.leases.items()}
 
     def ids(self, stream: str) -> Sequence[str]:
         """The ids of what is on a stream, oldest first."""

@@ -148,6 +148,7 @@ class Reader:
             decoder=_decode,
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
+            persistent=False,  # The broker forgets it when we do.
         )
         self._subscriber(on_batch)
         self._failures, self._key = broker.failures, (stream, group)

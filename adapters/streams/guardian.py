@@ -11,6 +11,7 @@ three small loops run per subscription, and none of them ever ends by an error o
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -30,10 +31,13 @@ log = structlog.get_logger(__name__)
 
 
 class Guardian:
-    """Starts a subscription, keeps it alive, and stops it."""
+    """Starts a subscription, keeps it alive, and stops it, whatever becomes of the bus's others.
 
-    def __init__(self, shared: Shared, subscription: Subscription, broker: Broker) -> None:
-        self._shared = shared
+    `late`: it was added to a bus that is at work. Then it is no problem that its first steps take their time.
+    """
+
+    def __init__(self, shared: Shared, subscription: Subscription, broker: Broker, *, late: bool = False) -> None:
+        shared = self._shared = replace(shared, stopping=asyncio.Event())
         self._subscription = subscription
         self.stream, self.group = subscription.stream, subscription.group
         self.foreign = ForeignStream.of(shared, subscription)
@@ -52,7 +56,7 @@ class Guardian:
         self._had_group = False
         self._doubtful = True  # Redis was away: the reader may be asleep for 5 s, or its group gone
         self._heal_owed = False
-        self._trouble = "not started"
+        self._trouble = "" if late else "not started"
         self._steps_to_upkeep = 0
 
     def start(self) -> None:
@@ -66,7 +70,8 @@ class Guardian:
         self._tasks = [asyncio.create_task(self._loop(step, every_s)) for step, every_s in loops]
 
     async def stop(self) -> None:
-        """Wait for what is in hand, stop reading, and leave no name behind. The bus has set `stopping` before."""
+        """Wait for what is in hand, stop reading, and leave no name behind."""
+        self._shared.stopping.set()
         await self._reader.stop()
         if self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=self._shared.settings.drain_timeout_s)
@@ -79,7 +84,7 @@ class Guardian:
 
     def problem(self) -> str | None:
         """What is wrong with this subscription, in words."""
-        if self._reader.alive and not self._doubtful:
+        if (self._reader.alive and not self._doubtful) or not self._trouble:
             return None
         return f"{self.stream} is not being read by {self.group}: {self._reader.failure or self._trouble}"
 

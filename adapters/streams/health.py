@@ -13,7 +13,8 @@ from adapters.clock import Clock
 from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
 from adapters.streams.connection import Client, connect, text, translating
 from adapters.streams.figures import StreamFigures, figures, is_missing
-from adapters.streams.names import Streams
+from adapters.streams.names import MAX_SLOTS, ORCHESTRATOR_GROUP, Streams
+from adapters.streams.progress import unsettled
 from adapters.streams.settings import StreamSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ class RedisFacts:
 
 
 async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Clock, within_s: float) -> RedisFacts:
-    """All facts about the server and these streams, each within the time."""
+    """All facts about the server and these streams, each within the time, and about the replicas' own that are used."""
     settings = StreamSettings()
     try:
         client = connect(url, settings)
@@ -53,6 +54,8 @@ async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Cloc
             return nothing_known(info)
         streams = Streams(prefix)
         difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
+        used = await attempt(_used(client, streams), within_s)
+        names = [*names, *(() if isinstance(used, Unknown) else used)]
         types, found, readers = await asyncio.gather(
             attempt(_types(client, names), within_s),
             attempt(figures(client, streams, names), within_s),
@@ -83,6 +86,16 @@ async def _time(client: Client) -> datetime:
     with translating():
         seconds, microseconds = await client.time()
     return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
+
+
+async def _used(client: Client, streams: Streams) -> Sequence[str]:
+    """The streams of slots that a replica holds, and those on which replies are left that nobody has adopted."""
+    slots = range(MAX_SLOTS)
+    with translating():
+        holders = await client.mget([streams.replica(slot) for slot in slots])
+    left = await unsettled(client, {streams.replies_of(slot): ORCHESTRATOR_GROUP for slot in slots})
+    replies = [(streams.replies_of(slot), holder) for slot, holder in zip(slots, holders, strict=True)]
+    return [stream for stream, holder in replies if holder is not None or stream in left]
 
 
 async def _types(client: Client, names: Sequence[str]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ORCHESTRATOR_GROUP = "orchestrator"  #: reads the replies
+MAX_SLOTS = 64  #: orchestrators with a reply stream of their own
 _DEAD = ".dead"
 
 
@@ -16,6 +17,14 @@ class Streams:
     def replies(self) -> str:
         """Where participants answer."""
         return f"{self.prefix}replies"
+
+    def replies_of(self, slot: int) -> str:
+        """Where participants answer the replica that holds the slot."""
+        return f"{self.replies}.{slot}"
+
+    def replica(self, slot: int) -> str:
+        """A lease: the replica that holds the slot. It says so every second, and loses it after three of silence."""
+        return f"{self.prefix}replica:{slot}"
 
     @property
     def events(self) -> str:
@@ -43,6 +52,10 @@ class Streams:
         """Whether this is a participant's command stream."""
         return stream.startswith(self.commands("")) and not self.is_dead(stream)
 
+    def is_replies(self, stream: str) -> bool:
+        """Whether this is a stream of replies, everybody's or one replica's."""
+        return stream == self.replies or (stream.startswith(f"{self.replies}.") and not self.is_dead(stream))
+
     def own_group(self, stream: str) -> str | None:
         """The group that reads one of our command or reply streams; `None` for every other stream.
 
@@ -50,9 +63,7 @@ class Streams:
         """
         if self.is_commands(stream):
             return stream.removeprefix(self.commands("")) or None
-        if stream == self.replies or (stream.startswith(f"{self.replies}.") and not self.is_dead(stream)):
-            return ORCHESTRATOR_GROUP
-        return None
+        return ORCHESTRATOR_GROUP if self.is_replies(stream) else None
 
     @property
     def starters(self) -> str:

@@ -1,6 +1,6 @@
 """How far groups have been delivered: for each the first entry that its group has not been given yet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,17 +17,41 @@ async def first_undelivered(client: Client, groups: Mapping[str, str]) -> tuple[
 
     A stream without its group has been delivered nothing: the group will be made again at id 0. Raises `Unavailable`.
     """
+    (seconds, microseconds), answers = await _ask(client, groups)
+    redis_time = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
+    return await _behind(client, _delivered(groups, answers)), redis_time
+
+
+async def unsettled(client: Client, groups: Mapping[str, str]) -> set[str]:
+    """The streams with an entry that their group has not been given, or has not acknowledged. Raises `Unavailable`."""
+    _, answers = await _ask(client, groups)
+    unread = await _behind(client, _delivered(groups, answers))
+    return {
+        stream
+        for (stream, group), rows in zip(groups.items(), answers, strict=True)
+        if unread[stream] is not None or _has_pending(group, rows)
+    }
+
+
+async def _ask(client: Client, groups: Mapping[str, str]) -> tuple[tuple[int, int], list[Any]]:
+    """The time on Redis' clock, and the groups of each stream, or what it answered instead."""
     with translating():
         pipeline = client.pipeline(transaction=False)
         pipeline.time()
         for stream in groups:
             pipeline.xinfo_groups(stream)
-        (seconds, microseconds), *answers = await pipeline.execute(raise_on_error=False)
-    redis_time = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
-    delivered = {
-        stream: _last_delivered(group, rows) for (stream, group), rows in zip(groups.items(), answers, strict=True)
-    }
-    return await _behind(client, delivered), redis_time
+        time, *answers = await pipeline.execute(raise_on_error=False)
+        if isinstance(time, Exception):
+            raise time
+    return time, answers
+
+
+def _has_pending(group: str, rows: Any) -> bool:
+    return not isinstance(rows, Exception) and any(row["pending"] for row in rows if row["name"] == group.encode())
+
+
+def _delivered(groups: Mapping[str, str], answers: Sequence[Any]) -> dict[str, bytes | None]:
+    return {stream: _last_delivered(group, rows) for (stream, group), rows in zip(groups.items(), answers, strict=True)}
 
 
 def _last_delivered(group: str, rows: Any) -> bytes | None:

@@ -7,13 +7,14 @@ not on their streams, go deaf without saying so in `problems`, or spin while a s
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 from adapters.bus import Entry, OnPublish, OnSettle, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.streams import leases
 from adapters.streams.connection import connect, translating
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker
@@ -22,7 +23,7 @@ from adapters.streams.guardian import Guardian
 from adapters.streams.ids import parse_id
 from adapters.streams.names import Streams
 from adapters.streams.pipeline import Pipeline
-from adapters.streams.progress import first_undelivered
+from adapters.streams.progress import first_undelivered, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
@@ -70,6 +71,11 @@ class RedisBus:
         return self._shared.consumer
 
     @property
+    def renew_every_s(self) -> float:
+        """How often a lease is to be renewed."""
+        return self._shared.settings.heartbeat_every_s
+
+    @property
     def broker(self) -> Broker:
         """FastStream's broker, for `FastStream(bus.broker, on_startup=[bus.start], on_shutdown=[bus.stop])`."""
         return self._broker
@@ -92,10 +98,26 @@ class RedisBus:
         return await self._shared.publisher.publish(entries)
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Register a subscription; before `start`."""
+        """Register a subscription; one that comes after `start` is read at once. A stopped bus takes none."""
+        if self._shared.stopping.is_set():
+            return
+        self._guardians.append(Guardian(self._shared, subscription, self._broker, late=self._started))
         if self._started:
-            raise RuntimeError("subscribe before start")
-        self._guardians.append(Guardian(self._shared, subscription, self._broker))
+            self._guardians[-1].start()
+
+    async def unsubscribe(self, stream: str) -> None:
+        """Read the stream no more, once the batch in hand is done."""
+        leaving = [guardian for guardian in self._guardians if guardian.stream == stream]
+        self._guardians = [guardian for guardian in self._guardians if guardian.stream != stream]
+        await asyncio.gather(*(guardian.stop() for guardian in leaving))
+
+    async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
+        """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name."""
+        return await leases.lease(self._shared, wanted, names)
+
+    async def release(self, names: Collection[str]) -> None:
+        """Give up those of the names that this process holds."""
+        await leases.release(self._shared, names)
 
     async def start(self) -> None:
         """Begin to deliver. Returns at once also while Redis is away: the guardians keep trying."""
@@ -126,6 +148,10 @@ class RedisBus:
     async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
         """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""
         return await figures(self._shared.client, self.streams, streams)
+
+    async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
+        """The streams, of those mapped to their groups, with anything unread or unacknowledged."""
+        return await unsettled(self._shared.client, groups)
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""

@@ -102,4 +102,4 @@ class Entries:
     def _point(self, stream: str) -> Point | None:
         if self._streams.is_commands(stream):
             return Point.COMMAND
-        return Point.REPLY if stream == self._streams.replies else None
+        return Point.REPLY if self._streams.is_replies(stream) else None

@@ -87,7 +87,7 @@ class SimServer(MemoryServer):
     def _point(self, stream: str) -> Point | None:
         if self._streams.is_commands(stream):
             return Point.COMMAND
-        return Point.REPLY if stream == self._streams.replies else None
+        return Point.REPLY if self._streams.is_replies(stream) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class SimBus(MemoryBus):
 
     def _left(self, group: Group) -> bool:
         """Whether it has entries that are ours to try again."""
-        return any(not each.owner.alive or (each.owner is self and not each.in_hand) for each in group.pending.values())
+        return any(each.is_left_to(self) for each in group.pending.values())
 
     async def _wait(self) -> None:
         """As the base's, which looks again also for what cannot be ours before somebody wakes us."""

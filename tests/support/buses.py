@@ -60,6 +60,7 @@ class MemoryWorld:
 
     def bus(self, on_dead: OnDead | None = None) -> Bus:
         self.buses.append(MemoryBus(SystemClock(), self.server, retry_s=0.02, on_dead=on_dead))
+        self.buses[-1].lease_s = FAST.heartbeat_ms / 1_000
         return self.buses[-1]
 
     async def fields(self, stream: str) -> Sequence[Mapping[str, str]]:
