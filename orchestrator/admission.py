@@ -92,14 +92,14 @@ class Admission:
             self._waiting = await self._backlog()
 
 
-def backlog_of(look: Look, streams: Streams, names: Sequence[str]) -> Backlog:
+def backlog_of(look: Look, streams: Streams, names: Callable[[], Sequence[str]]) -> Backlog:
     """The fullest of those streams that have a group of ours: what it has not handled, delivered or not.
 
     What Redis can't tell counts as nothing.
     """
-    own = {name: group for name in names if (group := streams.own_group(name)) is not None}
 
     async def backlog() -> int:
+        own = {name: group for name in names() if (group := streams.own_group(name)) is not None}
         found = await look(list(own))
         groups = [group for one in found for group in one.groups if group.group == own[one.stream]]
         return max((group.pending + (group.lag or 0) for group in groups), default=0)

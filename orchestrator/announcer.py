@@ -12,6 +12,7 @@ from adapters.tracing.context import trace_id_of
 from adapters.tracing.messages import sending, tell_commands
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator.core.state import Decision
+from orchestrator.pace import Pace
 from sagas.messages import CommandMessage, EventMessage
 
 log = structlog.get_logger(__name__)
@@ -20,11 +21,15 @@ log = structlog.get_logger(__name__)
 class Announcer:
     """Turns decisions into stream entries and publishes a batch of them in one go."""
 
-    def __init__(self, bus: Bus, streams: Streams, clock: Clock, tracer: Tracer | None = None) -> None:
+    def __init__(
+        self, bus: Bus, streams: Streams, clock: Clock, tracer: Tracer | None = None, *, resend_rate: int = 5_000
+    ) -> None:
         self._tracer = tracer or Untraced()
         self._bus = bus
         self._streams = streams
         self._clock = clock
+        self.replyto = streams.replies  #: the stream on which we are answered
+        self.pace = Pace(clock, resend_rate)  #: of what is sent again
         self.listening_since = clock.now()  #: since when this process has had its servers, without a break
         self.sent_again_at = self.listening_since  #: when all that is awaited was last put on the streams again
 
@@ -68,7 +73,7 @@ class Announcer:
             ids = {"saga_id": message.saga_id, "command_id": message.id, "trace_id": trace_id_of(message.traceparent)}
             log.error("command-not-encodable", **ids, exc_info=error)
             return None
-        fields["replyto"] = self._streams.replies
+        fields["replyto"] = self.replyto
         if self._tracer.on and (context := sending(message, fields["time"])) is not None:
             fields["traceparent"] = str(context)
         return Entry(self._streams.commands(message.participant), fields)

@@ -5,7 +5,7 @@ python -m orchestrator.app
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import SystemRandom
 from typing import Any
 
@@ -22,7 +22,7 @@ from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from adapters.tracing.configuration import tracing
 from adapters.tracing.port import Tracer, Untraced
-from orchestrator import start_events
+from orchestrator import dead_commands, start_events
 from orchestrator.admission import Admission, backlog_of
 from orchestrator.announcer import Announcer
 from orchestrator.api.application import create_application
@@ -43,13 +43,13 @@ from orchestrator.mongo_changes import MongoChangeFeed
 from orchestrator.observer import Observers
 from orchestrator.places import MongoPlaces
 from orchestrator.redriving import Redriver
+from orchestrator.replica import Replica
 from orchestrator.retention import SagaRetention
 from orchestrator.saga_log import SagaLog
 from orchestrator.serving import HttpServer, serve_until
 from orchestrator.settings import InvalidSettings, Settings
 from orchestrator.starting import Starter
 from orchestrator.store import MongoSagaStore
-from orchestrator.subscriptions import subscribe
 from orchestrator.sweeper import Sweeper
 from orchestrator.tracing import SagaSpans
 from sagas import Definitions
@@ -97,6 +97,7 @@ class Orchestrator:
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
         self.retention = SagaRetention(self.mongo, settings, self.clock, self.recorder.purged)
+        self.replica = Replica(self.engine, self.bus, self.bus.streams, slots=settings.reply_streams)
         self.sampler = Sampler(self._sources())
         self._wire()
         self.app: FastAPI = create_application(self.services)
@@ -109,7 +110,7 @@ class Orchestrator:
         return Engine(
             definitions,
             self.store,
-            Announcer(self.bus, self.bus.streams, self.clock, self.tracer),
+            Announcer(self.bus, self.bus.streams, self.clock, self.tracer, resend_rate=self.settings.resend_rate),
             self.clock,
             cache_limit=self.settings.cache_limit,
             observer=Observers(self.recorder, SagaLog(), *spans),
@@ -118,27 +119,29 @@ class Orchestrator:
 
     def _wire(self) -> None:
         """What the engine is fed by."""
-        settings, streams, definitions = self.settings, self.bus.streams, self.engine.definitions
-        self.starter = Starter(self.engine, batch=settings.start_batch, limit=settings.max_starting)
-        backlog = backlog_of(self.bus.figures, streams, watched(definitions, streams))
+        settings, bus, streams = self.settings, self.bus, self.bus.streams
+        engine, definitions = self.engine, self.engine.definitions
+        self.starter = Starter(engine, batch=settings.start_batch, limit=settings.max_starting)
+        backlog = backlog_of(bus.figures, streams, self._watched)
         limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
         self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
-        batch, every_s = settings.sweep_batch, settings.sweep_every_s
-        self.sweeper = Sweeper(self.engine, self.bus, streams, batch=batch, every_s=every_s, observer=self.recorder)
+        batch, every_s, watching = settings.sweep_batch, settings.sweep_every_s, self.recorder
+        self.sweeper = Sweeper(engine, bus, streams, self.replica, batch=batch, every_s=every_s, observer=watching)
         places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
-        subscribe(self.bus, streams, self.engine, self._send_again, self.dead_letters)
+        self.replica.subscribe()
+        dead_commands.subscribe(bus, streams, definitions, self.dead_letters)
         fed = (self.starter, self.admission, places, self.recorder.start_events)
-        started_by = start_events.subscribe(self.bus, streams, definitions, *fed)
+        started_by = start_events.subscribe(bus, streams, definitions, *fed)
         feed = MongoChangeFeed(self.mongo, settings.database)
         self.listeners = Listeners(feed, self.clock, settings.room, self.recorder)
         self.services = Services(
-            engine=self.engine,
-            bus=self.bus,
+            engine=engine,
+            bus=bus,
             streams=streams,
             starter=self.starter,
             admission=self.admission,
             dead_letters=self.dead_letters,
-            redriver=Redriver(self.bus, streams, started_by),
+            redriver=Redriver(bus, streams, started_by),
             listeners=self.listeners,
             auditor=Auditor(self.audit, self.clock, _uuid7),
             new_id=_uuid7,
@@ -155,16 +158,18 @@ class Orchestrator:
 
     def _sources(self) -> Sources:
         """What is looked at for the metrics."""
-        definitions, census = self.engine.definitions, MongoCensus(self.mongo, self.settings.database)
-        streams = watched(definitions, self.bus.streams)
+        census = MongoCensus(self.mongo, self.settings.database)
         return Sources(
-            sagas=definitions.names,
+            sagas=self.engine.definitions.names,
             counts=self.bus.counts,
             starts_waiting=lambda: self.starter.waiting,
-            streams=lambda: self.bus.figures(streams),
+            streams=lambda: self.bus.figures(self._watched()),
             mongodb=self.store.ping,
             census=census.take,
         )
+
+    def _watched(self) -> Sequence[str]:
+        return watched(self.engine.definitions, self.bus.streams, self.replica.all_streams)
 
     async def start(self) -> None:
         """Begin to work. Never fails because a server is away: it keeps trying, and recovers by itself.
@@ -185,6 +190,7 @@ class Orchestrator:
             async with asyncio.timeout(self.settings.shutdown_timeout_s if within_s is None else within_s):
                 await self.starter.stop()
                 await self._cancel_tasks()
+                await self.replica.stop()
                 await self.bus.stop()
         except TimeoutError:
             log.warning("stopped-in-a-hurry", reason="what was in hand did not end in time; others will take it over")
@@ -201,7 +207,8 @@ class Orchestrator:
         await check_in_flight(self.store, self.engine.definitions)
         await self.admission.sample()  # Before events are read: how many depends on it.
         await self.bus.start()
-        self._run(self.sweeper.run(), self.admission.run(), self.services.keys.run(self.clock), self.retention.run())
+        self._run(self.replica.run(), self.sweeper.run(), self.admission.run())
+        self._run(self.services.keys.run(self.clock), self.retention.run())
         self._prepared = True
         log.info("orchestrator-started", sagas=list(self.engine.definitions.names))
 
@@ -223,13 +230,6 @@ class Orchestrator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(self.sampler.stop(), self.listeners.stop(), *self._tasks, return_exceptions=True)
-
-    async def _send_again(self, _stream: str) -> None:
-        """The group of the replies was lost, and with it maybe every command: nothing that is awaited may stay lost."""
-        self.engine.announcer.interrupted()
-        count = await self.engine.resend(None)
-        if count:
-            log.warning("sent-again", sagas=count, reason="Redis has lost its streams")
 
     def _not_ready(self) -> str | None:
         if self.services.stopping.is_set():

@@ -22,6 +22,7 @@ from orchestrator.core.state import Decision, Message, SagaState, Woken
 from orchestrator.documents import Change
 from orchestrator.identity import command_of, names
 from orchestrator.observer import Applied, Observer, Unobserved
+from orchestrator.shares import WHOLE, Share
 from orchestrator.store import SagaStore
 from orchestrator.waiters import Waiters
 from orchestrator.work import Batch, Input, Start, Started
@@ -240,18 +241,21 @@ class Engine:
         log.error("definition-unknown", **names(state), saga=state.saga, version=state.version)
         return None
 
-    async def resend(self, participant: str | None, page: int = 500) -> int:
-        """Announce once more what every saga in flight awaits from the participant (None: from any); how many."""
+    async def resend(self, participant: str | None, page: int = 500, share: Share = WHOLE) -> int:
+        """Announce once more what the sagas of our share await from the participant (None: from any); how many."""
         count = 0
         last: SagaState | None = None
         while states := await self.store.awaiting(participant, last, page):
+            last, states = states[-1], [state for state in states if share.distance(state.id) == 0]
+            await self.announcer.pace.ready()
             now = self.clock.now()
             pairs = [(self.definition(state), state) for state in states]
             tried = [self._repeated(saga, state, now) for saga, state in pairs if saga is not None]
             repeats = [decision for decision in tried if decision is not None]
             await self.announcer.announce(repeats)
             self._observer.sent_again(repeats)
-            count, last = count + len(states), states[-1]
+            self.announcer.pace.spend(len(repeats))
+            count += len(states)
         self.announcer.sent_again()
         return count
 

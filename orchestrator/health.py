@@ -11,8 +11,9 @@ from adapters.facts import Fact, Unknown, attempt
 from adapters.mongo import Document, Mongo, find, translating
 from orchestrator.core.state import ATTENTION_AFTER
 from orchestrator.dead_letters import COLLECTION as DEAD_LETTERS
+from orchestrator.due import BY_WAKE_UP
 from orchestrator.metrics.census import MongoCensus, Row
-from orchestrator.store import BY_WAKE_UP, COLLECTION, InFlight, MongoSagaStore
+from orchestrator.store import COLLECTION, InFlight, MongoSagaStore
 
 COUNTED = 10_000  #: dead letters beyond that are many
 SHOWN = 20  #: sagas named at most

@@ -8,6 +8,7 @@ from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
 from orchestrator.memory_changes import MemoryChangeFeed
+from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight, Query
 from sagas.values import replace
 
@@ -65,10 +66,10 @@ class MemorySagaStore:
             if (there.revision, there.wake_at) == (before.revision, before.wake_at):
                 self.sagas[before.id] = after
 
-    async def due(self, now: datetime, limit: int) -> list[SagaState]:
+    async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
         self._answer()
         due = [(state.wake_at, state.id) for state in self.sagas.values() if state.wake_at and state.wake_at <= now]
-        return [self.sagas[saga_id] for _, saga_id in sorted(due)[:limit]]
+        return sorted((self.sagas[saga_id] for saga_id in share.choose(due, now, limit)), key=_by_wake_up)
 
     async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
         self._answer()

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.streams.names import MAX_SLOTS
 from orchestrator.keys import KeyRing, parse_keys
 from orchestrator.listeners import Room
 
@@ -85,6 +86,13 @@ class Settings(BaseSettings):
     reply_batch: int = Field(200, ge=1, le=10_000, description="Replies read and applied at once.")
     sweep_batch: int = Field(500, ge=1, le=10_000, description="Timers handled at once.")
     sweep_every_s: float = Field(0.25, ge=0.01, le=60, description="How often due timers are looked for.")
+    resend_rate: int = Field(5_000, ge=1, le=1_000_000, description="Commands sent again in a second, at most.")
+    reply_streams: int = Field(
+        16,
+        ge=0,
+        le=MAX_SLOTS,
+        description="Streams for replies, `replies.0` and so on, one for each orchestrator. 0: one for all.",
+    )
     cache_limit: int = Field(20_000, ge=0, le=10_000_000, description="Saga states kept in memory.")
     shutdown_timeout_s: float = Field(20.0, ge=1, le=600, description="How long an orderly end may take.")
 

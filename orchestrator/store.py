@@ -37,12 +37,13 @@ from orchestrator.documents import (
     to_reschedule,
     to_update,
 )
+from orchestrator.due import BY_WAKE_UP, behind, chosen
+from orchestrator.shares import WHOLE, Share
 
 log = structlog.get_logger(__name__)
 
 NEWEST_ENTRY = {"history": {"$slice": -1}}
 NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
-BY_WAKE_UP = [("wake_at", ASCENDING), ("_id", ASCENDING)]
 COLLECTION = "sagas"
 #: None holds a field that changes with each transition: that would triple a write's cost.
 INDEXES = (
@@ -98,8 +99,8 @@ class SagaStore(Protocol):
         """Move wake-ups from what they were (before) to what they are to be (after), without a new revision."""
         ...
 
-    async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        """Sagas whose wake-up time has come, the longest overdue first."""
+    async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
+        """Sagas whose wake-up time has come, those that the share chooses, the longest overdue first."""
         ...
 
     async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
@@ -197,8 +198,12 @@ class MongoSagaStore:
         with translating():
             await self._sagas.bulk_write(updates, ordered=False)
 
-    async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        found = await self._documents({"wake_at": {"$lte": now}}, limit=limit, sort=BY_WAKE_UP)
+    async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
+        query: Document = {"wake_at": {"$lte": now}}
+        index = "wake_at"
+        if share != WHOLE:
+            query["_id"], index = {"$in": await chosen(self._sagas, now, limit, share)}, "_id_"
+        found = await self._documents(query, limit=limit, sort=BY_WAKE_UP, hint=index)
         states = _readable(found)
         if len(states) < len(found):  # A document that somebody broke must not stand before all other timers.
             broken = [document["_id"] for document in found if document["_id"] not in {state.id for state in states}]
@@ -212,8 +217,7 @@ class MongoSagaStore:
         if participant is not None:
             query["pending.participant"] = participant
         if after is not None:
-            later = {"wake_at": {"$gt": after.wake_at}}
-            query["$or"] = [later, {"wake_at": after.wake_at, "_id": {"$gt": after.id}}]
+            query["$or"] = behind(after.wake_at, after.id)
         return await self._find(query, limit=limit, sort=BY_WAKE_UP, hint="wake_at")
 
     async def page(self, query: Query) -> list[SagaState]:

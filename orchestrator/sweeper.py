@@ -16,12 +16,14 @@ from orchestrator.core.state import SagaState, Woken
 from orchestrator.core.timers import RESEND_FIRST
 from orchestrator.engine import Engine
 from orchestrator.observer import Observer, Unobserved
+from orchestrator.replica import Replica
 from orchestrator.work import Input
 from sagas.values import replace
 
 log = structlog.get_logger(__name__)
 
 ANNOUNCING = timedelta(seconds=1)  #: a command is on its stream that soon after it was decided to send it
+DEAF = timedelta(seconds=30)  #: a replica whose replies wait that long is not busy, whatever else it is
 LONG_AHEAD = datetime.max.replace(tzinfo=UTC)  #: everything has been delivered
 UNKNOWN_DEFINITION_PAUSE = timedelta(minutes=1)  #: when a saga of an unknown definition is looked at again
 
@@ -34,6 +36,7 @@ class Sweeper:
         engine: Engine,
         bus: Bus,
         streams: Streams,
+        replica: Replica | None = None,
         *,
         batch: int = 500,
         every_s: float = 0.25,
@@ -42,6 +45,7 @@ class Sweeper:
         self._engine = engine
         self._bus = bus
         self._streams = streams
+        self._replica = replica or Replica(engine, bus, streams)
         self._batch = batch
         self._every_s = every_s
         self._observer = observer or Unobserved()
@@ -69,12 +73,15 @@ class Sweeper:
 
     async def _sweep(self) -> int:
         begun = self._engine.clock.now()
-        due = await self._engine.store.due(begun, self._batch)
+        pace = self._engine.announcer.pace
+        room = min(self._batch, pace.room)
+        due = await self._engine.store.due(begun, room, self._replica.share) if room else []
         unknown = {state.id for state in due if self._engine.definition(state) is None}
         known = [state for state in due if state.id not in unknown]
         if known:
             woken = await self._woken(known)
-            await self._engine.apply([Input(state.id, woken) for state in known], known)
+            decisions = await self._engine.apply([Input(state.id, woken) for state in known], known)
+            pace.spend(sum(len(decision.commands) for decision in decisions if decision is not None))
         await self._postpone([state for state in due if state.id in unknown])
         late_s = max(((begun - state.wake_at).total_seconds() for state in due if state.wake_at), default=0.0)
         self._observer.swept(len(due), late_s, (self._engine.clock.now() - begun).total_seconds())
@@ -83,15 +90,16 @@ class Sweeper:
     async def _woken(self, states: Sequence[SagaState]) -> Woken:
         """What the core must know before it takes silence for silence.
 
-        A command is queued while its stream has not been delivered that far. While replies wait in our own stream, a
+        A command is queued while its stream has not been delivered that far. While replies wait in a stream of ours, a
         silence that ended behind them proves nothing; and where they wait for long, we are slow ourselves: what is
         sent again then would only be more of it.
         """
         pendings = [pending for state in states for pending in state.pending]
         groups = {self._streams.commands(pending.participant): pending.participant for pending in pendings}
-        until = await self._bus.delivered_until({**groups, self._streams.replies: ORCHESTRATOR_GROUP})
-        replies_until = until[self._streams.replies] or LONG_AHEAD
-        slow = replies_until < self._engine.clock.now() - RESEND_FIRST
+        replies = self._replica.all_streams
+        until = await self._bus.delivered_until({**groups, **dict.fromkeys(replies, ORCHESTRATOR_GROUP)})
+        replies_until = min(until[stream] or LONG_AHEAD for stream in replies)
+        slow = any(self._is_slow(stream, until[stream]) for stream in replies)
         queued, unheard = set(), set()
         for pending in pendings:
             delivered = until[self._streams.commands(pending.participant)] or LONG_AHEAD
@@ -100,6 +108,14 @@ class Sweeper:
             if replies_until < pending.deadline:
                 unheard.add(pending.command_id)
         return Woken(self._engine.announcer.listening_since, frozenset(queued), frozenset(unheard))
+
+    def _is_slow(self, stream: str, until: datetime | None) -> bool:
+        """Whether whoever reads the replies there is behind.
+
+        Another replica is believed to be only for a while: what it is deaf to is sent again, and answered to us.
+        """
+        waiting = timedelta(0) if until is None else self._engine.clock.now() - until
+        return waiting > RESEND_FIRST and (waiting < DEAF or stream in self._replica.own_streams)
 
     async def _postpone(self, states: Sequence[SagaState]) -> None:
         """What this process cannot handle is left alone, and must never starve other timers."""

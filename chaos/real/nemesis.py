@@ -129,7 +129,8 @@ class Nemesis:
     async def _at_stream(self, fault: Fault, told: Callable[[str], None]) -> None:
         name = self.rng.choice(self.participants)
         is_command = fault.point is Point.COMMAND
-        stream = self._streams.commands(name) if is_command else self._streams.replies
+        slot = self.rng.randrange(max(1, len(self.processes.of(orchestrators=True))))
+        stream = self._streams.commands(name) if is_command else self._streams.replies_of(slot)
         group = self._streams.own_group(stream) or ""
         with suppress(Refused):  # The stream is not there at this moment.
             match fault.what:

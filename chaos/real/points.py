@@ -15,6 +15,7 @@ from chaos.sim.bus import subject_of
 from chaos.sim.store import awaited, changed
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
+from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight, Query, SagaStore
 from participants.barrier import Row
 from participants.context import BatchTransaction, Context
@@ -75,8 +76,8 @@ class StruckStore:
         subjects = awaited([before for before, _ in moves])
         await self._striker.touch(Point.RESCHEDULE, subjects, lambda: self._store.reschedule(moves))
 
-    async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        return await self._store.due(now, limit)
+    async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
+        return await self._store.due(now, limit, share)
 
     async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
         return await self._store.awaiting(participant, after, limit)

@@ -33,6 +33,7 @@ from chaos.real.services import Services, known_sagas, players
 from chaos.real.setup import ARMED, Setup
 from chaos.real.striker import WITHIN
 from chaos.real.watcher import Watcher
+from orchestrator.replica import SLOTS
 
 READY_WITHIN_S = 60.0
 MOST_ENDS = 3  #: of services that nobody has struck yet: then it is no use to wait for them
@@ -250,7 +251,8 @@ class World:
     def _busy(self) -> bool:
         """Whether anything is unread or unacknowledged."""
         streams = Streams()
-        names = [streams.replies, *(streams.commands(name) for name in self.participants)]
+        replies = [streams.replies, *map(streams.replies_of, range(SLOTS))]
+        names = [*replies, *(streams.commands(name) for name in self.participants)]
         groups = [group for name in names for group in self.servers.groups(name)]
         return any(group["pending"] or group["lag"] for group in groups)
 

@@ -9,6 +9,7 @@ from chaos.sim.process import Process
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
 from orchestrator.memory_store import MemorySagaStore
+from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight, Query
 
 
@@ -40,8 +41,8 @@ class SimStore:
         subjects = awaited([before for before, _ in moves])
         await self._process.touch(Point.RESCHEDULE, subjects, lambda: self._shared.reschedule(moves))
 
-    async def due(self, now: datetime, limit: int) -> list[SagaState]:
-        found = await self._shared.due(now, limit)
+    async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
+        found = await self._shared.due(now, limit, share)
         if found:
             await self._process.sleep(0)  # What was read may be old by the time that it is used.
         return found

@@ -17,7 +17,7 @@ from chaos.invariants import Invariant
 from chaos.sim.bus import Servers, SimServer
 from chaos.sim.loop import VirtualClock, VirtualLoop
 from chaos.sim.nemesis import Nemesis
-from chaos.sim.orchestrator import Orchestrator
+from chaos.sim.orchestrator import SLOTS, Orchestrator
 from chaos.sim.participant import Role, SimParticipant
 from chaos.sim.process import Means
 from chaos.standins import OPENING, endpoints
@@ -139,7 +139,8 @@ class World:
 
     async def _begin_orchestrator(self, number: int) -> None:
         name = f"orchestrator-{number + 1}"
-        process = Orchestrator(name, self._means, self.servers, self._versions, skew_s=self._skew(name))
+        slots = self._rng("slots").choice((0, SLOTS))  # With 0, replies meet states that others have changed.
+        process = Orchestrator(name, self._means, self.servers, self._versions, slots=slots, skew_s=self._skew(name))
         self.orchestrators[number : number + 1] = [process]
         process.on_killed = lambda down_s: self._again(down_s, lambda: self._begin_orchestrator(number))
         await process.live()

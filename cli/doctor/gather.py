@@ -77,7 +77,8 @@ async def _redis(here: Here, clock: Clock, within_s: float) -> RedisFacts:
     if here.redis_url is None:
         return redis_unknown(Unknown(NO_DATABASE))
     definitions = Definitions(()) if isinstance(here.definitions, Unknown) else here.definitions
-    names = watched(definitions, Streams(here.settings.stream_prefix))
+    streams = Streams(here.settings.stream_prefix)
+    names = watched(definitions, streams, [streams.replies])
     return await look_at_redis(here.redis_url, here.settings.stream_prefix, names, clock, within_s)
 
 

@@ -119,7 +119,8 @@ class _Document:
             self._message("replies", f"{kind}.{outcome.value}", about, fields.reply(kind, name, outcome), payload)
         self._channels["replies"] |= {
             "address": self._streams.replies,
-            "description": "Answers of every participant, read by the consumer group `orchestrator`.",
+            "description": "Answers of participants, on the stream that `replyto` names: this or `.0`, `.1` … of it. "
+            "Read by the group `orchestrator`.",
         }
         self._operations[f"send.{kind}"] = {
             "action": "send",

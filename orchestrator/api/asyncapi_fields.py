@@ -1,5 +1,6 @@
 """The headers of each message in the AsyncAPI document: an entry's fields but `data`, as envelope.py has them."""
 
+import re
 from typing import Any
 
 from adapters.streams.envelope import MAX_ID_CHARS
@@ -47,7 +48,7 @@ def command(kind: str, participant: str, kinds: set[Kind], replies: str) -> Json
         "attempt": _text("1, 2, …; never part of a key.", pattern=_NUMBER),
         "firsttime": _time("When this id was sent first"),
         "expirytime": _time("The step's deadline; nothing is dropped for it"),
-        "replyto": {"const": replies, "description": "The stream for the reply."},
+        "replyto": _text("The stream for the reply.", pattern=f"^{re.escape(replies)}(\\.[0-9]+)?$"),
         "traceparent": _TRACEPARENT,
         **({} if kinds == {Kind.ACTION} else undoes),
     }

@@ -5,7 +5,7 @@ scrapes cost the servers no more than one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -114,10 +114,10 @@ class Sampler:
         await asyncio.gather(*(do(sample) for sample in (self.streams, self.mongodb, self.census)))
 
 
-def watched(definitions: Definitions, streams: Streams) -> Sequence[str]:
+def watched(definitions: Definitions, streams: Streams, replies: Iterable[str]) -> Sequence[str]:
     """The streams that these sagas use: those on which they start, their participants' commands, replies, events."""
     steps = [step for saga in definitions for step in saga.steps]
     participants = {step.endpoint.participant for step in steps}
     participants |= {step.undo.endpoint.participant for step in steps if step.undo is not None}
     commands = [streams.commands(name) for name in sorted(participants)]
-    return [*sorted(definitions.starting_on), *commands, streams.replies, streams.events]
+    return [*sorted(definitions.starting_on), *commands, *replies, streams.events]

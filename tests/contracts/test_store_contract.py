@@ -14,26 +14,16 @@ from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
-from orchestrator.memory_store import MemorySagaStore
 from orchestrator.store import MongoSagaStore, Query, SagaStore
 from sagas.order import order
 from support.clock import ManualClock
 from support.orders import failure, started, succeeded, success
+from support.store_fixtures import store
+
+__all__ = ["store"]  # fixture
 
 clock = ManualClock()
 NOW = clock.now()
-
-
-@pytest.fixture(params=["memory", "motor", "pymongo"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[SagaStore]:
-    if request.param == "memory":
-        yield MemorySagaStore()
-        return
-    mongo = Mongo.connect(request.getfixturevalue("mongo_url"), driver=request.param)
-    made = MongoSagaStore(mongo, f"t{uuid4().hex[:8]}_orchestrator", random.Random(1))
-    await made.prepare()
-    yield made
-    await mongo.close()
 
 
 @pytest.fixture

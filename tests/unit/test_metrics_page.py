@@ -208,7 +208,7 @@ async def test_what_is_under_way_ends_with_the_service() -> None:
 
 
 def test_the_streams_of_every_participant_are_watched() -> None:
-    names = watched(Definitions([order]), Streams("s."))
+    names = watched(Definitions([order]), Streams("s."), ["s.replies"])
     commands = [f"s.commands.{name}" for name in ("inventory", "orders", "payment")]
     assert names == [*commands, "s.replies", "s.events"]
 
