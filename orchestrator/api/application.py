@@ -55,9 +55,10 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for router in routers(services):
+    made = routers(services)
+    for router in made:
         app.include_router(router)
-    check_table(served(app, services))
+    check_table(served(app, made))
     throttle, clock = Throttle(services.rates), services.engine.clock
     app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)
     app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
@@ -94,10 +95,10 @@ def routers(services: Services) -> Sequence[APIRouter]:
     return [kind(services).router() for kind in routes]
 
 
-def served(app: FastAPI, services: Services) -> set[tuple[str, str]]:
+def served(app: FastAPI, included: Sequence[APIRouter]) -> set[tuple[str, str]]:
     """Method and path of everything that is answered here, described or not."""
     own = [route for route in app.routes if isinstance(route, Route)]
-    routes = [*own, *(route for router in routers(services) for route in router.routes if isinstance(route, Route))]
+    routes = [*own, *(route for router in included for route in router.routes if isinstance(route, Route))]
     return {(method, route.path) for route in routes for method in route.methods or ()} - {
         ("HEAD", route.path) for route in own
     }

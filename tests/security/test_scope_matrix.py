@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 
 from orchestrator.api.access import TABLE
-from orchestrator.api.application import served
+from orchestrator.api.application import routers, served
 from orchestrator.keys import Access, KeyRing, parse_keys
 from support.api import Api, running
 
@@ -55,5 +55,5 @@ async def test_who_gets_in_is_what_the_table_says(api: Api) -> None:
 
 
 async def test_the_table_has_every_route_and_no_other(api: Api) -> None:
-    assert set(TABLE) == served(api.app, api.services)
+    assert set(TABLE) == served(api.app, routers(api.services))
     assert {path for (_, path), needed in TABLE.items() if needed is None} == {"/livez", "/readyz"}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orchestrator.api.access import TABLE, check_table
-from orchestrator.api.application import served
+from orchestrator.api.application import routers, served
 from orchestrator.keys import Access, KeyRing, parse_keys
 from support.api import BODY, Api, problem, running
 
@@ -51,8 +51,8 @@ async def ask(api: Api, method: str, path: str, headers: Mapping[str, str]) -> h
 
 
 async def test_every_route_is_in_the_table(api: Api) -> None:
-    check_table(served(api.app, api.services))
-    assert ("GET", "/openapi.json") in served(api.app, api.services)
+    check_table(served(api.app, routers(api.services)))
+    assert ("GET", "/openapi.json") in served(api.app, routers(api.services))
     with pytest.raises(LookupError, match="/v1/forgotten"):
         check_table([("GET", "/v1/forgotten")])
 

@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from orchestrator.api.access import TABLE
-from orchestrator.api.application import served
+from orchestrator.api.application import routers, served
 from orchestrator.api.problems import Kind
 from orchestrator.keys import KeyRing, parse_keys
 from support.api import Api, problem, running
@@ -38,12 +38,12 @@ async def test_the_document_is_valid(api: Api) -> None:
 
 async def test_what_is_described_is_what_is_served(api: Api) -> None:
     described = set(operations(api.app.openapi()))
-    assert described | NOT_DESCRIBED == served(api.app, api.services)
+    assert described | NOT_DESCRIBED == served(api.app, routers(api.services))
     assert len({one["operationId"] for one in operations(api.app.openapi()).values()}) == len(described)
 
 
 async def test_every_other_method_of_every_path_is_refused(api: Api) -> None:
-    listed = served(api.app, api.services) | {("HEAD", "/openapi.json")}  # FastAPI's own route takes it.
+    listed = served(api.app, routers(api.services)) | {("HEAD", "/openapi.json")}  # FastAPI's own route takes it.
     for path in {path for _, path in listed}:
         for method in METHODS:
             if (method, path) not in listed:
