@@ -1,6 +1,6 @@
 """Thousands of requests made from the OpenAPI document, every check on: what is answered is what is written there.
 
-`SAGA_SOAK=1` takes 5,000 examples for each operation instead of 200; `SAGA_FUZZ_SEED` another seed.
+`SAGA_SOAK=1` takes 5,000 examples for each operation instead of 100; `SAGA_FUZZ_SEED` another seed.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from orchestrator.keys import KeyRing, parse_keys
 from support.api import Api, running
 from support.fuzzing import SOAK, Watched, fuzz, served
 
-EXAMPLES = 5_000 if SOAK else 200
+EXAMPLES = 5_000 if SOAK else 100
 SEED = int(os.environ.get("SAGA_FUZZ_SEED", "20261126"))
 LETTERS = 500
 KEY = "the-key-of-the-fuzzer"
