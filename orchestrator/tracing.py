@@ -175,12 +175,14 @@ def _end(state: SagaState, context: TraceContext) -> Iterator[Finished]:
 def _attempts(each: Applied, context: TraceContext) -> Iterator[Finished]:
     """The attempts that ended with this transition.
 
-    A saga that gets stuck ends its attempt, whatever may still come: a late answer to it is a span of its own.
+    A saga that gets stuck ends its attempt, whatever may still come: a late answer to it is a span of its own. Not so
+    that of a revoke which was sent since, because somebody aborted the saga.
     """
-    state, transition, was_stuck = each.decision.state, each.decision.transition, each.before.status is Status.STUCK
+    state, transition, before = each.decision.state, each.decision.transition, each.before
     if transition is None:
         return
-    gets_stuck = state.status is Status.STUCK and not was_stuck
+    was_stuck = before.status is Status.STUCK and "stuck" in before.last.events
+    gets_stuck = state.status is Status.STUCK and before.status is not Status.STUCK
     for pending in each.before.pending:
         after = state.pending_for(pending.command_id)
         over = after is None or after.attempt != pending.attempt

@@ -1,8 +1,9 @@
 """Whatever happens to a saga, its trace holds together: nothing is told twice, and nothing hangs in the air."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from adapters.tracing.context import TraceContext
 from orchestrator.core import decide as core
@@ -10,6 +11,7 @@ from orchestrator.core.state import Decision, Message, SagaState
 from orchestrator.observer import Applied
 from orchestrator.tracing import SagaSpans
 from sagas import Saga
+from sagas.messages import Outcome
 from support.histories import History, Said, Setting, says, settings_of_sagas
 from support.traces import Traces, keeping
 
@@ -33,7 +35,12 @@ class TracedHistory(History):
         return decision
 
 
+UNFIT = Said("reply", Outcome.SUCCEEDED, 0, None, {}, 1, "now", watched=True, queued=False)
+ABORTED = replace(UNFIT, what="abort")
+
+
 @settings(max_examples=200, deadline=None)
+@example(Setting("n", 1, 1, None, fragile=False, number=1), [UNFIT, ABORTED])  # The revoke is sent by a stuck saga.
 @given(settings_of_sagas, says)
 def test_every_trace_holds_together(setting: Setting, said: list[Said]) -> None:
     traces = Traces()
