@@ -113,7 +113,9 @@ def to_update(change: Change) -> Document:
     before, after = change.before, change.after
     fields: Document = {"revision": after.revision, "updated_at": after.updated_at}
     fields |= {f"data.{name}": value for name, value in after.data.items() if before.data.get(name) != value}
-    fields |= {f"steps.{index}": _step(step) for index, step in enumerate(after.steps) if step != before.steps[index]}
+    for index, (step, old) in enumerate(zip(after.steps, before.steps, strict=True)):
+        if step is not old and step != old:
+            fields[f"steps.{index}"] = _step(step)
     if after.status is not before.status:
         fields["status"] = after.status.value
     if after.ended_at != before.ended_at:

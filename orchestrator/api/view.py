@@ -1,6 +1,7 @@
 """A saga as clients see it: the fields of the contract and no other. Pure."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.api.waiting_for import waiting_for
@@ -33,6 +34,7 @@ def etag(state: SagaState) -> str:
     return f'"{state.revision}"'
 
 
+@lru_cache(maxsize=1_024)  # The sagas of one batch have few times between them.
 def rfc3339(at: datetime) -> str:
     """UTC, to the millisecond: `2026-01-31T12:00:00.000Z`."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

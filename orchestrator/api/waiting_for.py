@@ -4,6 +4,7 @@ A function of the saga alone, without a clock: the same revision reads the same.
 """
 
 from datetime import datetime
+from functools import lru_cache
 
 from orchestrator.core.state import Pending, SagaState, Status
 from orchestrator.core.timers import RESEND_STUCK
@@ -91,5 +92,6 @@ def _ways_out(saga: Saga, pending: Pending) -> str:
     return "Retry it, skip it, or abort the saga." if before_pivot else "Retry it, or skip it."
 
 
+@lru_cache(maxsize=1_024)  # The sagas of one batch have few times between them.
 def _time(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -25,7 +25,7 @@ class Status(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing can change any more."""
-        return self in (Status.COMPLETED, Status.COMPENSATED)
+        return self is Status.COMPLETED or self is Status.COMPENSATED
 
 
 class StepStatus(StrEnum):
