@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from chaos.faults import CATALOGUE, Point, What
 from chaos.scenario import Scenario, Strike
 
-_RARE: Mapping[Point, int] = {Point.INSERT: 3, Point.SAVE: 3, Point.RESCHEDULE: 25}  #: how much rarer than elsewhere an occasion is
+_RARE: Mapping[Point, int] = {
+    Point.INSERT: 3,
+    Point.SAVE: 3,
+    Point.RESCHEDULE: 25,
+}  #: how much rarer than elsewhere an occasion is
 
 
 def _named(*names: str, probability: float = 1.0, times: int | None = None) -> tuple[Strike, ...]:

@@ -25,7 +25,7 @@ def results(**changed: Any) -> dict[str, Any]:
     runs["alone"] = [run(60.0, answered_p50_ms=14.0)]
     for case in offered(Size(), 700.0):
         runs[case.name] = [run(case.load.rate or 0, offered_per_s=case.load.rate, reached_per_s=case.load.rate)]
-    samples = [{"at_s": at, **dict.fromkeys(PROCESSES, 90.0 + at)} for at in (10.0, 60.0)]
+    samples = [{"at_s": at, **dict.fromkeys(PROCESSES, 90.0 + at)} for at in (10.0, 30.0, 60.0)]
     runs["memory"] = [run(350.0, rss_mib=samples)]
     machine = {"cpus": 2, "cpu": "a kind", "memory_gib": 8.0, "system": "Linux", "python": "3", "mongodb": "6"}
     about = machine | {"redis": "9", "load_before": [0.1, 0.2, 0.3]}
@@ -41,8 +41,11 @@ def test_the_page_is_what_the_newest_results_say() -> None:
 def test_each_goal_is_judged_by_medians() -> None:
     told = page(results())
 
-    assert "in one process, without HTTP | 80% | reached |" in told
-    assert "each service a process | 70% | not reached |" in told
+    assert "in one process, without HTTP | 89% | reached |" in told  # Of the first round's floor.
+    assert "each service a process | 78% | reached |" in told
+    assert "10 % of the payments are declined | 100% | reached |" in told
+    assert "four orchestrators are no slower than one | 100% | reached |" in told
+    assert "of their saves to each other | 1.5% | not reached |" in told
     assert "p99 at half load below 250 ms | 90.0 | reached |" in told
     assert "below 15 ms | 14.0 | reached |" in told
 
@@ -53,7 +56,7 @@ def test_every_measurement_stands_on_the_page_with_its_spread() -> None:
     assert "| floor | 1,000 (900 to 1,500) |" in told
     assert "| in batches, 1024 in flight | 700 |" in told
     assert "| 350 | 350 | 20.0 | 90.0 |" in told
-    assert "| orchestrator | 0.50 | 90.0 | 100, 150, 150 |" in told
+    assert "| orchestrator | 0.50 | 90.0 | 100, 150, 150 | +60.00 |" in told
     assert "With 2 orchestrators 1.5% of all saves" in told
 
 
