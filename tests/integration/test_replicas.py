@@ -6,7 +6,7 @@ Their timers look once a minute here, so whatever ends within seconds owes nothi
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,10 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from adapters.clock import SystemClock
+from adapters.facts import Unknown
 from adapters.servers.process import free_port
+from adapters.streams.health import look_at_redis
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 from orchestrator.settings import Settings
 from support import eventually
@@ -100,6 +103,28 @@ async def test_every_replica_shows_the_reply_streams_that_are_in_use(settings: S
 
         for client in (one, two):
             await eventually(lambda client=client: shown(client))  # type: ignore[misc]
+
+
+async def test_the_doctor_looks_at_the_reply_streams_that_are_read_or_should_be(settings: Settings, redis: Any) -> None:
+    streams = Streams(settings.stream_prefix)
+    own = streams.replies_of(0)
+
+    async def readers() -> dict[str, int]:
+        within_s = 5.0
+        found = await look_at_redis(settings.redis_url, streams.prefix, [streams.replies], SystemClock(), within_s)
+        assert not isinstance(found.readers, Unknown)
+        return {each.stream: each.living for each in found.readers}
+
+    async with serving(settings):
+        await eventually(lambda: _holders(redis, settings, 1))
+        await eventually(lambda: _reads(readers, {streams.replies: 1, own: 1}))
+    assert (await readers()).keys() == {streams.replies}, "nobody has the slot, and nothing waits there"
+    await redis.xadd(own, {"causationid": "s/step/action"})
+    assert (await readers())[own] == 0, "nobody reads what waits there"
+
+
+async def _reads(readers: Callable[[], Awaitable[dict[str, int]]], expected: dict[str, int]) -> bool:
+    return await readers() == expected
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -1,5 +1,6 @@
 """Several orchestrators on one in-memory store and one in-memory Redis, stepped by the test."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.bus import Entry
@@ -8,6 +9,7 @@ from adapters.memory_server import MemoryServer
 from adapters.streams.envelope import encode_reply
 from adapters.streams.names import Streams
 from orchestrator.announcer import Announcer
+from orchestrator.core.state import SagaState
 from orchestrator.engine import Engine
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.metrics.recorder import Recorder
@@ -21,6 +23,16 @@ from support.orders import ONE_PAIR, success
 
 STREAMS = Streams()
 INVENTORY = STREAMS.commands("inventory")
+
+
+class CountingStore(MemorySagaStore):
+    """Counts the sagas that had to be read because nobody remembered them."""
+
+    loaded = 0
+
+    async def load(self, ids: Sequence[str]) -> dict[str, SagaState]:
+        self.loaded += len(ids)
+        return await super().load(ids)
 
 
 class One:
@@ -56,7 +68,7 @@ class Installation:
 
     slots: int = 4
     clock: ManualClock = field(default_factory=ManualClock)
-    store: MemorySagaStore = field(default_factory=MemorySagaStore)
+    store: CountingStore = field(default_factory=CountingStore)
     living: list[One] = field(default_factory=list)
 
     def __post_init__(self) -> None:
