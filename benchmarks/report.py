@@ -106,7 +106,7 @@ def _processes(runs: dict[str, Runs]) -> Iterator[str]:
     memory = runs.get("memory", [{}])[-1].get("rss_mib", [])
     if good:
         yield "\n### CPU and memory of each process\n"
-        yield "| process | ms of CPU a saga, in batches | MiB then | MiB at half load: first, last, most | each minute |"
+        yield "| process | ms of CPU a saga, in batches | MiB then | MiB at half load: first, last, most | a minute |"
         yield "|---|---|---|---|---|"
         for name in good[0]["cpu_ms"]:
             cpu = _shown(median(run["cpu_ms"][name] for run in good))
@@ -115,7 +115,7 @@ def _processes(runs: dict[str, Runs]) -> Iterator[str]:
             course = f"{seen[0]:,.0f}, {seen[-1]:,.0f}, {max(seen):,.0f}" if seen else "-"
             yield f"| {name} | {cpu} | {rss} | {course} | {_slope(memory, name)} |"
         if memory:
-            yield f"\nHalf load was kept up for {memory[-1]['at_s']:,.0f} s; each minute of its second half added that much."
+            yield f"\nHalf load was kept up for {memory[-1]['at_s']:,.0f} s; its second half added that much a minute."
     shares = {name: _median(found, "conflicts_share") for name, found in runs.items() if name.startswith("orch")}
     for name, share in shares.items():
         if share is not None:
