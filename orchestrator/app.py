@@ -119,21 +119,21 @@ class Orchestrator:
 
     def _wire(self) -> None:
         """What the engine is fed by."""
-        settings, bus, streams = self.settings, self.bus, self.bus.streams
-        engine, definitions = self.engine, self.engine.definitions
-        self.starter = Starter(engine, batch=settings.start_batch, limit=settings.max_starting)
-        backlog = backlog_of(bus.figures, streams, self._watched)
+        settings, engine, bus, streams = self.settings, self.engine, self.bus, self.bus.streams
+        starts = {"batch": settings.start_batch, "limit": settings.max_starting}
+        self.starter = Starter(engine, gather_s=settings.start_gather_s, **starts)
         limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
+        backlog = backlog_of(bus.figures, streams, self._watched)
         self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
         batch, every_s, watching = settings.sweep_batch, settings.sweep_every_s, self.recorder
         self.sweeper = Sweeper(engine, bus, streams, self.replica, batch=batch, every_s=every_s, observer=watching)
         places = MongoPlaces(self.mongo, settings.database, streams.starters, self.clock)
         self.replica.subscribe()
-        dead_commands.subscribe(bus, streams, definitions, self.dead_letters)
-        fed = (self.starter, self.admission, places, self.recorder.start_events)
-        started_by = start_events.subscribe(bus, streams, definitions, *fed)
-        feed = MongoChangeFeed(self.mongo, settings.database)
-        self.listeners = Listeners(feed, self.clock, settings.room, self.recorder)
+        dead_commands.subscribe(bus, streams, engine.definitions, self.dead_letters)
+        fed = (self.starter, self.admission, places, watching.start_events)
+        started_by = start_events.subscribe(bus, streams, engine.definitions, *fed)
+        changes = MongoChangeFeed(self.mongo, settings.database)
+        self.listeners = Listeners(changes, self.clock, settings.room, watching)
         self.services = Services(
             engine=engine,
             bus=bus,

@@ -1,0 +1,93 @@
+"""How starts are gathered: never one that is alone, and a few only while many come."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from orchestrator.core.state import SagaState
+from orchestrator.memory_store import MemorySagaStore
+from orchestrator.starting import BUSY, ENOUGH, LATELY, Starter
+from orchestrator.work import Start
+from sagas.order import order
+from support import eventually
+from support.clock import ManualClock
+from support.engines import World
+
+DATA = order.start({"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]})
+GATHER_S = 0.01
+
+
+class HeldClock(ManualClock):
+    """Who sleeps is woken by the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeping: list[float] = []
+        self.woken = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeping.append(seconds)
+        await self.woken.wait()
+
+
+class CountingStore(MemorySagaStore):
+    """Remembers how large its writes were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
+        self.sizes.append(len(states))
+        return await super().insert(states)
+
+
+class Entrance:
+    def __init__(self) -> None:
+        self.clock, self.store = HeldClock(), CountingStore()
+        self.starter = Starter(World(clock=self.clock, store=self.store).engine, gather_s=GATHER_S)
+        self._started = 0
+
+    def start(self, count: int = 1) -> "asyncio.Task[Any]":
+        numbers = range(self._started, self._started + count)
+        self._started += count
+        starts = [Start(order, f"s-{number}", DATA, request="") for number in numbers]
+        return asyncio.create_task(self.starter.start(starts))
+
+
+@pytest.fixture
+def entrance() -> Entrance:
+    return Entrance()
+
+
+async def test_who_comes_alone_is_stored_at_once(entrance: Entrance) -> None:
+    for _ in range(BUSY - 1):
+        await entrance.start()
+    assert entrance.clock.sleeping == []
+    assert entrance.store.sizes == [1] * (BUSY - 1)
+
+
+async def test_while_many_come_a_few_wait_for_others(entrance: Entrance) -> None:
+    await entrance.start(BUSY)
+    few = [entrance.start()]
+    await eventually(lambda: entrance.clock.sleeping == [GATHER_S])
+    few += [entrance.start() for _ in range(3)]
+    await eventually(lambda: entrance.starter.waiting == 4)
+    entrance.clock.woken.set()
+    await asyncio.gather(*few)
+    assert entrance.store.sizes == [BUSY, 4]
+
+
+async def test_many_wait_for_nobody(entrance: Entrance) -> None:
+    await entrance.start(BUSY)
+    await entrance.start(ENOUGH)
+    assert entrance.clock.sleeping == []
+
+
+async def test_what_came_some_time_ago_is_not_many(entrance: Entrance) -> None:
+    await entrance.start(BUSY)
+    entrance.clock.advance(2 * LATELY.total_seconds())
+    await entrance.start()
+    assert entrance.clock.sleeping == []
