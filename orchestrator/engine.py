@@ -57,6 +57,7 @@ class Engine:
         self.clock = clock
         self.waiters = Waiters()
         self.announcer = announcer
+        self.took_s = 0.0  #: how long the newest batch took: longer, the more there is to do
         self._observer = observer or Unobserved()
         self._cache = StateCache(cache_limit)
 
@@ -126,7 +127,8 @@ class Engine:
             known = fresh if round_number == 0 else {}
             await self._round(batch, await self._states(batch, known, cached=round_number == 0))
             if not batch.todo:
-                self._observer.finished(len(batch.inputs), (self.clock.now() - begun).total_seconds())
+                self.took_s = (self.clock.now() - begun).total_seconds()
+                self._observer.finished(len(batch.inputs), self.took_s)
                 return batch.results
         raise Unavailable("others keep changing the same sagas")
 

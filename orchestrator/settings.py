@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     max_starting: int = Field(10_000, ge=1_000, le=1_000_000, description="Sagas waiting to be stored; beyond it: 503.")
     start_batch: int = Field(500, ge=1, le=10_000, description="New sagas stored in one write.")
     start_gather_s: float = Field(
-        0.01, ge=0, le=1, description="How long a few new sagas wait for others, while many come. 0: never."
+        0.1, ge=0, le=1, description="How long a few new sagas wait for others at most, while many come. 0: never."
     )
     reply_batch: int = Field(200, ge=1, le=10_000, description="Replies read and applied at once.")
     sweep_batch: int = Field(500, ge=1, le=10_000, description="Timers handled at once.")

@@ -45,11 +45,12 @@ class Starter:
     """Stores what is waiting while the write before is under way; an idle one stores at once.
 
     Sagas that begin together travel together, and a batch costs nearly the same however small it is. So while many
-    come, a few wait for others: that one pause spares every step after it.
+    come, a few wait for others, for as long as the newest batch of replies took: that one pause spares every step after
+    it, and it is the longer, the more there is to do.
     """
 
-    def __init__(self, engine: Engine, *, batch: int = 500, limit: int = 10_000, gather_s: float = 0.01) -> None:
-        """`gather_s`: how long a few starts wait for others while many come."""
+    def __init__(self, engine: Engine, *, batch: int = 500, limit: int = 10_000, gather_s: float = 0.1) -> None:
+        """`gather_s`: how long a few starts wait for others at most, while many come."""
         self._engine = engine
         self._gather_s = gather_s
         self._lately: deque[tuple[datetime, int]] = deque()  # when, and how many starts were stored
@@ -88,7 +89,7 @@ class Starter:
         try:
             while self._queue:
                 if self.waiting < ENOUGH and self._is_busy():
-                    await self._engine.clock.sleep(self._gather_s)
+                    await self._engine.clock.sleep(min(self._gather_s, self._engine.took_s))
                 await self._store_together(self._next_batch())
         finally:
             self._storing = None

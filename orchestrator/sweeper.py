@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 ANNOUNCING = timedelta(seconds=1)  #: a command is on its stream that soon after it was decided to send it
 DEAF = timedelta(seconds=30)  #: a replica whose replies wait that long is not busy, whatever else it is
+BEHIND_S = 2.0  #: while replies wait for long, timers are looked at that rarely: handling replies is what helps
 LONG_AHEAD = datetime.max.replace(tzinfo=UTC)  #: everything has been delivered
 UNKNOWN_DEFINITION_PAUSE = timedelta(minutes=1)  #: when a saga of an unknown definition is looked at again
 
@@ -49,6 +50,7 @@ class Sweeper:
         self._batch = batch
         self._every_s = every_s
         self._observer = observer or Unobserved()
+        self._is_behind = False  # whether the last sweep found replies that had waited for long
 
     async def run(self) -> None:
         """Sweep for ever; a server that is away is waited for, an unexpected error is logged and survived."""
@@ -60,7 +62,9 @@ class Sweeper:
                 log.warning("sweep-interrupted", reason=str(error))
             except Exception:
                 log.exception("sweep-failed")
-            if not full:
+            if self._is_behind:
+                await self._engine.clock.sleep(BEHIND_S)
+            elif not full:
                 await self._engine.clock.sleep(self._every_s)
 
     async def sweep(self) -> int:
@@ -78,6 +82,7 @@ class Sweeper:
         due = await self._engine.store.due(begun, room, self._replica.share) if room else []
         unknown = {state.id for state in due if self._engine.definition(state) is None}
         known = [state for state in due if state.id not in unknown]
+        self._is_behind = False
         if known:
             woken = await self._woken(known)
             decisions = await self._engine.apply([Input(state.id, woken) for state in known], known)
@@ -99,7 +104,7 @@ class Sweeper:
         replies = self._replica.all_streams
         until = await self._bus.delivered_until({**groups, **dict.fromkeys(replies, ORCHESTRATOR_GROUP)})
         replies_until = min(until[stream] or LONG_AHEAD for stream in replies)
-        slow = any(self._is_slow(stream, until[stream]) for stream in replies)
+        slow = self._is_behind = any(self._is_slow(stream, until[stream]) for stream in replies)
         queued, unheard = set(), set()
         for pending in pendings:
             delivered = until[self._streams.commands(pending.participant)] or LONG_AHEAD

@@ -1,5 +1,6 @@
 """A clock that a test sets."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 
@@ -18,3 +19,16 @@ class ManualClock:
     def advance(self, seconds: float) -> datetime:
         self.time += timedelta(seconds=seconds)
         return self.time
+
+
+class HeldClock(ManualClock):
+    """Who sleeps is woken by the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeping: list[float] = []
+        self.woken = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeping.append(seconds)
+        await self.woken.wait()

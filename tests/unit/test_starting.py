@@ -12,24 +12,11 @@ from orchestrator.starting import BUSY, ENOUGH, LATELY, Starter
 from orchestrator.work import Start
 from sagas.order import order
 from support import eventually
-from support.clock import ManualClock
+from support.clock import HeldClock
 from support.engines import World
 
 DATA = order.start({"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]})
-GATHER_S = 0.01
-
-
-class HeldClock(ManualClock):
-    """Who sleeps is woken by the test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sleeping: list[float] = []
-        self.woken = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeping.append(seconds)
-        await self.woken.wait()
+GATHER_S = 0.1
 
 
 class CountingStore(MemorySagaStore):
@@ -47,7 +34,9 @@ class CountingStore(MemorySagaStore):
 class Entrance:
     def __init__(self) -> None:
         self.clock, self.store = HeldClock(), CountingStore()
-        self.starter = Starter(World(clock=self.clock, store=self.store).engine, gather_s=GATHER_S)
+        self.engine = World(clock=self.clock, store=self.store).engine
+        self.engine.took_s = 2 * GATHER_S
+        self.starter = Starter(self.engine, gather_s=GATHER_S)
         self._started = 0
 
     def start(self, count: int = 1) -> "asyncio.Task[Any]":
@@ -78,6 +67,15 @@ async def test_while_many_come_a_few_wait_for_others(entrance: Entrance) -> None
     entrance.clock.woken.set()
     await asyncio.gather(*few)
     assert entrance.store.sizes == [BUSY, 4]
+
+
+async def test_the_less_there_is_to_do_the_shorter_they_wait(entrance: Entrance) -> None:
+    await entrance.start(BUSY)
+    entrance.engine.took_s = GATHER_S / 10
+    few = entrance.start()
+    await eventually(lambda: entrance.clock.sleeping == [GATHER_S / 10])
+    entrance.clock.woken.set()
+    await few
 
 
 async def test_many_wait_for_nobody(entrance: Entrance) -> None:

@@ -1,5 +1,6 @@
 """The timers on in-memory twins: what is sent again, what counts, and what does not."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,10 @@ import pytest
 from adapters.bus import Entry
 from adapters.errors import Unavailable
 from adapters.streams.envelope import encode_reply
+from orchestrator.sweeper import BEHIND_S, Sweeper
 from orchestrator.work import Input
+from support import eventually
+from support.clock import HeldClock
 from support.engines import INVENTORY, PAYMENT, STREAMS, World
 from support.orders import failure, success
 
@@ -100,6 +104,22 @@ async def test_nothing_is_sent_again_while_our_own_replies_wait_for_long(world: 
     world.clock.advance(8)
     await world.sweeper.sweep()
     assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
+
+
+@pytest.mark.parametrize(("behind", "pause_s"), [(True, BEHIND_S), (False, 0.25)])
+async def test_who_is_behind_with_replies_handles_those_and_rests_from_timers(behind: bool, pause_s: float) -> None:
+    clock = HeldClock()
+    world = World(clock=clock)
+    await world.start("a", "b")
+    world.deliver_all(INVENTORY, "inventory")
+    if behind:
+        await world.bus.publish([Entry(STREAMS.replies, {"causationid": "other/reserve-stock/action"})])
+    clock.advance(8)
+    sweeping = asyncio.create_task(Sweeper(world.engine, world.bus, STREAMS, batch=1).run())
+    await eventually(lambda: clock.sleeping == [pause_s])
+    overdue = [state.id for state in world.store.sagas.values() if state.wake_at and state.wake_at <= clock.now()]
+    assert len(overdue) == (1 if behind else 0), "one batch, then a rest; or all of them"
+    sweeping.cancel()
 
 
 async def test_a_held_attempt_is_sent_before_it_can_count_however_late_the_timer_is(world: World) -> None:
