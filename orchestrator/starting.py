@@ -53,7 +53,7 @@ class Starter:
         """`gather_s`: how long a few starts wait for others at most, while many come."""
         self._engine = engine
         self._gather_s = gather_s
-        self._lately: deque[tuple[datetime, int]] = deque()  # when, and how many starts were stored
+        self._lately: deque[tuple[datetime, int]] = deque(maxlen=BUSY)  # when, and how many starts were stored
         self._batch = batch
         self._limit = limit
         self._queue: deque[_Waiting] = deque()
@@ -97,9 +97,7 @@ class Starter:
     def _is_busy(self) -> bool:
         """Whether so many come that others will be there in a moment."""
         now = self._engine.clock.now()
-        while self._lately and now - self._lately[0][0] > LATELY:
-            self._lately.popleft()
-        return sum(count for _, count in self._lately) >= BUSY
+        return sum(count for at, count in self._lately if now - at <= LATELY) >= BUSY
 
     def _next_batch(self) -> list[_Waiting]:
         batch = [self._queue.popleft()]
