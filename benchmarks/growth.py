@@ -7,12 +7,9 @@ Prints one JSON object; what it does meanwhile goes to stderr.
 
 import argparse
 import json
-import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from random import SystemRandom
 from statistics import median
 from typing import Any
@@ -23,14 +20,11 @@ import redis
 import uvloop
 
 from adapters.clock import SystemClock
-from adapters.logs import configure
 from adapters.mongo import Mongo
-from adapters.process import tune
 from benchmarks.cases import IN_FLIGHT, Case
 from benchmarks.filling import Filling, filters
 from benchmarks.suite import machine, measured, sampled, say
-from benchmarks.system import System, eventually
-from cli.bench.ground import servers_in
+from benchmarks.system import System, eventually, own_servers
 from cli.bench.report import Load
 from cli.tool_commands import Via
 from participants.seed import Customer, Product, Seeder
@@ -199,15 +193,9 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Clean up then, too.
-    configure("warning", "auto")
-    tune()
-    with (
-        tempfile.TemporaryDirectory(prefix="saga-growth-", ignore_cleanup_errors=True) as directory,
-        servers_in(Path(directory)) as servers,
-    ):
+    with own_servers() as (servers, directory):
         found: Found = {"machine": machine(servers)}
-        with System(servers, Path(directory), f"g{uuid4().hex[:6]}", **ROOM) as system:
+        with System(servers, directory, f"g{uuid4().hex[:6]}", **ROOM) as system:
             growth = Growth(system, given.sagas)
             found["costs"] = list(growth.costs([int(count) for count in given.ended.split(",")], given.active))
             found["due"] = growth.due(given.due)

@@ -10,10 +10,8 @@ import argparse
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -29,12 +27,10 @@ import pymongo
 import redis
 import uvloop
 
-from adapters.logs import configure
-from adapters.process import tune
 from adapters.servers import Servers
 from benchmarks.cases import BATCH, IN_FLIGHT, QUICK, Case, Size, at_rate, closed, offered
-from benchmarks.system import MIB, System
-from cli.bench.ground import Ground, servers_in
+from benchmarks.system import MIB, System, own_servers
+from cli.bench.ground import Ground
 from cli.bench.measured import Watcher, measure
 from cli.bench.plan import Plan
 from cli.bench.report import as_json
@@ -198,12 +194,11 @@ def _cpu_model() -> str:
 
 def run(size: Size) -> dict[str, Any]:
     """All of it."""
-    with tempfile.TemporaryDirectory(prefix="saga-bench-", ignore_cleanup_errors=True) as directory:
-        say("starting MongoDB and Redis")
-        with servers_in(Path(directory)) as servers:
-            begun, about = datetime.now(UTC), machine(servers)
-            suite = Suite(size, servers, Path(directory))
-            suite.run()
+    say("starting MongoDB and Redis")
+    with own_servers() as (servers, directory):
+        begun, about = datetime.now(UTC), machine(servers)
+        suite = Suite(size, servers, directory)
+        suite.run()
     return {"date": f"{begun:%Y-%m-%d}", "machine": about, "size": asdict(size), "runs": suite.runs}
 
 
@@ -219,9 +214,6 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     given = options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Clean up then, too.
-    configure("warning", "auto")
-    tune()
     size = QUICK if given.quick else replace(Size(), memory_s=600.0 if given.long else Size().memory_s)
     size = replace(size, rounds=given.rounds or size.rounds, sagas=given.sagas or size.sagas)
     found = run(size)

@@ -3,8 +3,11 @@
 import asyncio
 import os
 import re
+import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,13 +15,28 @@ from typing import Any, Self
 import httpx
 import psutil
 
+from adapters.logs import configure
+from adapters.process import tune
 from adapters.servers import Servers
-from cli.bench.ground import Ground, begin, end, is_ready, remove
+from cli.bench.ground import Ground, begin, end, is_ready, remove, servers_in
 from participants.app import SHIPPED
 
 UP_WITHIN_S = 90.0
 POLL_S = 0.05
 MIB = 2**20
+
+
+@contextmanager
+def own_servers() -> Iterator[tuple[Servers, Path]]:
+    """For a program that measures: databases and a directory of its own, all gone afterwards, however it ends."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    configure("warning", "auto")
+    tune()
+    with (
+        tempfile.TemporaryDirectory(prefix="saga-bench-", ignore_cleanup_errors=True) as directory,
+        servers_in(Path(directory)) as servers,
+    ):
+        yield servers, Path(directory)
 
 
 def eventually(what: str, condition: Callable[[], Any], within_s: float) -> Any:
