@@ -4,9 +4,8 @@ import asyncio
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from adapters.mongo import Mongo
 from orchestrator.core.state import Status
 from orchestrator.in_flight import ChangedDefinition, check_in_flight
-from orchestrator.memory_store import MemorySagaStore
 from orchestrator.store import InFlight, MongoSagaStore, SagaStore
 from sagas import Definitions
 from sagas.order import order
@@ -24,6 +22,9 @@ from support.listening import Hearing, listening
 from support.orchestrator_process import answers, own_environment, process
 from support.orders import started
 from support.services import ordering, serving, settings_for
+from support.store_fixtures import store
+
+__all__ = ["store"]  # fixture
 
 NOW = ManualClock().now()
 
@@ -103,16 +104,6 @@ async def test_a_definition_changed_while_its_sagas_are_in_flight_is_refused(mon
     with pytest.raises(ChangedDefinition, match="'order' version 1 is not the one with which 1 saga in flight began"):
         async with serving(settings):
             pass
-    await mongo.close()
-
-
-@pytest.fixture(params=["memory", "motor", "pymongo"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[SagaStore]:
-    if request.param == "memory":
-        yield MemorySagaStore()
-        return
-    mongo = Mongo.connect(request.getfixturevalue("mongo_url"), driver=request.param)
-    yield MongoSagaStore(mongo, f"t{uuid4().hex[:8]}_orchestrator", random.Random(1))
     await mongo.close()
 
 

@@ -1,5 +1,6 @@
 """Engines on one in-memory store and one in-memory bus, on a clock that the test moves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.memory_bus import MemoryBus
@@ -17,6 +18,18 @@ from support.orders import ONE_PAIR
 
 STREAMS = Streams()
 INVENTORY, PAYMENT = STREAMS.commands("inventory"), STREAMS.commands("payment")
+
+
+class CountingStore(MemorySagaStore):
+    """Remembers how large its writes were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inserted: list[int] = []
+
+    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
+        self.inserted.append(len(states))
+        return await super().insert(states)
 
 
 @dataclass

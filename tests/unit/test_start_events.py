@@ -17,12 +17,12 @@ from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
 from orchestrator.core.state import SagaState
 from orchestrator.engine import Engine
-from orchestrator.memory_store import MemorySagaStore
 from orchestrator.metrics.recorder import Recorder
 from orchestrator.start_events import StartEvents, saga_id
 from orchestrator.starting import Starter
 from sagas import Definitions, Event, InvalidDefinition, Saga, step
 from support.buses import RememberedPlaces
+from support.engines import CountingStore
 from support.metrics import read
 from support.start_events import (
     SEND_MAIL,
@@ -37,18 +37,6 @@ from support.start_events import (
 )
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class CountingStore(MemorySagaStore):
-    """Remembers how large its writes were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inserted: list[int] = []
-
-    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
-        self.inserted.append(len(states))
-        return await super().insert(states)
 
 
 class Shop:

@@ -1,34 +1,19 @@
 """How starts are gathered: never one that is alone, and a few only while many come."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from orchestrator.core.state import SagaState
-from orchestrator.memory_store import MemorySagaStore
 from orchestrator.starting import BUSY, ENOUGH, LATELY, Starter
 from orchestrator.work import Start
 from sagas.order import order
 from support import eventually
 from support.clock import HeldClock
-from support.engines import World
+from support.engines import CountingStore, World
 
 DATA = order.start({"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]})
 GATHER_S = 0.1
-
-
-class CountingStore(MemorySagaStore):
-    """Remembers how large its writes were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-
-    async def insert(self, states: Sequence[SagaState]) -> Sequence[SagaState | None]:
-        self.sizes.append(len(states))
-        return await super().insert(states)
 
 
 class Entrance:
@@ -55,7 +40,7 @@ async def test_who_comes_alone_is_stored_at_once(entrance: Entrance) -> None:
     for _ in range(BUSY - 1):
         await entrance.start()
     assert entrance.clock.sleeping == []
-    assert entrance.store.sizes == [1] * (BUSY - 1)
+    assert entrance.store.inserted == [1] * (BUSY - 1)
 
 
 async def test_while_many_come_a_few_wait_for_others(entrance: Entrance) -> None:
@@ -66,7 +51,7 @@ async def test_while_many_come_a_few_wait_for_others(entrance: Entrance) -> None
     await eventually(lambda: entrance.starter.waiting == 4)
     entrance.clock.woken.set()
     await asyncio.gather(*few)
-    assert entrance.store.sizes == [BUSY, 4]
+    assert entrance.store.inserted == [BUSY, 4]
 
 
 async def test_the_less_there_is_to_do_the_shorter_they_wait(entrance: Entrance) -> None:
