@@ -111,10 +111,12 @@ def filters(name: str) -> Iterator[tuple[str, dict[str, str]]]:
     for status in ("completed", "compensated", "running", "stuck"):
         yield f"status {status}", {"status": status}
     yield "saga", {"saga": "order"}
+    yield "saga, none", {"saga": "nobody"}
     yield "since an hour ago", {"since": recent}
     yield "since nine days ago", {"since": long_ago}
     yield "q, many", {"q": f"{name}-1"}
     yield "q, one", {"q": f"{name}-77"}
     yield "q, none", {"q": "nobody"}
+    yield "q, the oldest", {"q": f"{name}-9"}
     yield "q and status, none", {"q": f"{name}-1", "status": "compensated"}
     yield "since and status, none", {"since": long_ago, "status": "compensated"}

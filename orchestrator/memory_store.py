@@ -7,9 +7,10 @@ from datetime import datetime
 from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
+from orchestrator.listed import Query
 from orchestrator.memory_changes import MemoryChangeFeed
 from orchestrator.shares import WHOLE, Share
-from orchestrator.store import InFlight, Query
+from orchestrator.store import InFlight
 from sagas.values import replace
 
 

@@ -14,8 +14,6 @@ import structlog
 
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo import (
-    ASCENDING,
-    DESCENDING,
     IndexModel,
     Mongo,
     Session,
@@ -25,6 +23,7 @@ from adapters.mongo import (
     insert_new,
     translating,
 )
+from orchestrator import listed
 from orchestrator.core.state import SagaState, Status
 from orchestrator.documents import (
     Change,
@@ -38,32 +37,18 @@ from orchestrator.documents import (
     to_update,
 )
 from orchestrator.due import BY_WAKE_UP, behind, chosen
+from orchestrator.listed import FEW, NEWEST_FIRST, Query, beginning_with, index, wanted
 from orchestrator.shares import WHOLE, Share
 
 log = structlog.get_logger(__name__)
 
 NEWEST_ENTRY = {"history": {"$slice": -1}}
-NEWEST_FIRST = [("created_at", DESCENDING), ("_id", DESCENDING)]
 COLLECTION = "sagas"
-#: None holds a field that changes with each transition: that would triple a write's cost.
 INDEXES = (
-    IndexModel(NEWEST_FIRST, name="newest"),
-    IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="status_newest"),
+    *listed.INDEXES,
     IndexModel(BY_WAKE_UP, name="wake_at", partialFilterExpression={"wake_at": {"$exists": True}}),
 )
 UNREADABLE_PAUSE = timedelta(minutes=5)  #: when the timer of a document that is no saga is looked at again
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which sagas to list, newest first. `after` is the last one of the page before."""
-
-    saga: str | None = None
-    status: Status | None = None
-    since: datetime | None = None  #: created at or after
-    prefix: str | None = None  #: of the id
-    after: tuple[datetime, str] | None = None  #: `created_at` and id
-    limit: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +206,12 @@ class MongoSagaStore:
         return await self._find(query, limit=limit, sort=BY_WAKE_UP, hint="wake_at")
 
     async def page(self, query: Query) -> list[SagaState]:
-        return await self._find(_filter(query), limit=query.limit, sort=NEWEST_FIRST)
+        few = query.prefix is not None and await self._count(beginning_with(query.prefix), FEW + 1, "_id_") <= FEW
+        by = index(query, few=few)
+        return await self._find(wanted(query), limit=query.limit, sort=NEWEST_FIRST, hint=by)
 
     async def count_active(self, limit: int) -> int:
-        with translating():
-            count = await self._sagas.count_documents({"wake_at": {"$exists": True}}, limit=limit, hint="wake_at")
-        return int(count)
+        return await self._count({"wake_at": {"$exists": True}}, limit, "wake_at")
 
     async def in_flight(self) -> Sequence[InFlight]:
         not_ended = [status.value for status in Status if not status.ended]
@@ -243,6 +228,10 @@ class MongoSagaStore:
 
     async def ping(self) -> None:
         await self._mongo.ping()
+
+    async def _count(self, query: Document, limit: int, hint: str) -> int:
+        with translating():
+            return int(await self._sagas.count_documents(query, limit=limit, hint=hint))
 
     async def _find(self, query: Document, *, limit: int, **options: Any) -> list[SagaState]:
         return _readable(await self._documents(query, limit=limit, **options))
@@ -268,20 +257,3 @@ def _update(change: Change, token: str | None = None) -> UpdateOne:
         update["$set"]["saved_by"] = token
     guard = {"_id": change.before.id, "revision": change.before.revision}
     return UpdateOne(guard, update, array_filters=array_filters(change))
-
-
-def _filter(query: Query) -> Document:
-    """Values only under fixed keys: nothing from a client can become an operator."""
-    conditions: list[Document] = []
-    if query.saga is not None:
-        conditions.append({"saga": query.saga})
-    if query.status is not None:
-        conditions.append({"status": query.status.value})
-    if query.since is not None:
-        conditions.append({"created_at": {"$gte": query.since}})
-    if query.prefix is not None:
-        conditions.append({"_id": {"$gte": query.prefix, "$lt": query.prefix + "\x7f"}})
-    if query.after is not None:
-        at, saga_id = query.after
-        conditions.append({"$or": [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": saga_id}}]})
-    return {"$and": conditions} if conditions else {}

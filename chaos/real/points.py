@@ -15,8 +15,9 @@ from chaos.sim.bus import subject_of
 from chaos.sim.store import awaited, changed
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
+from orchestrator.listed import Query
 from orchestrator.shares import WHOLE, Share
-from orchestrator.store import InFlight, Query, SagaStore
+from orchestrator.store import InFlight, SagaStore
 from participants.barrier import Row
 from participants.context import BatchTransaction, Context
 from participants.handlers import Mode

@@ -8,9 +8,10 @@ from chaos.faults import Point, Subject
 from chaos.sim.process import Process
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
+from orchestrator.listed import Query
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.shares import WHOLE, Share
-from orchestrator.store import InFlight, Query
+from orchestrator.store import InFlight
 
 
 class SimStore:

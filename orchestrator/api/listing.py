@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from orchestrator.api.body import SagaName
 from orchestrator.api.problems import Fault, invalid
 from orchestrator.core.state import Status
-from orchestrator.store import Query
+from orchestrator.listed import Query
 
 MAX_PAGE = 200
 

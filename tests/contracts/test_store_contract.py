@@ -14,7 +14,8 @@ from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
-from orchestrator.store import MongoSagaStore, Query, SagaStore
+from orchestrator.listed import Query
+from orchestrator.store import MongoSagaStore, SagaStore
 from sagas.order import order
 from support.clock import ManualClock
 from support.orders import failure, started, succeeded, success
@@ -237,7 +238,7 @@ async def test_no_transition_of_a_running_saga_touches_an_index(documents: tuple
     before = await collection.find_one({"_id": "a"})
     await store.save([change(state, succeeded(state, NOW + timedelta(seconds=1)))])
     after = await collection.find_one({"_id": "a"})
-    assert indexed == {"_id", "created_at", "status", "wake_at"}
+    assert indexed == {"_id", "created_at", "saga", "status", "wake_at"}
     assert {field: before[field] for field in indexed} == {field: after[field] for field in indexed}
 
 
