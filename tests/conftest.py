@@ -1,8 +1,10 @@
 """Real servers for the tests.
 
-`SAGA_TEST_MONGO_URL` / `SAGA_TEST_REDIS_URL` name running ones; else `SAGA_TEST_SERVERS` says where they come from:
-`auto` (default: a local program where one is found, else Docker), `wheels` (local programs only) or `containers`.
-Where none can be had, tests that need one are skipped on a developer's machine and fail in CI (`CI=true`).
+`SAGA_TEST_MONGO_URL` / `SAGA_TEST_REDIS_URL` name running ones; else `--servers` says where they come from: `wheels`
+(local programs), `containers` (by Docker), or `auto` (default: containers where Docker answers and has the images, else
+local programs). What a test stops, kills or flushes is its own, and a local program in any case: `own_mongo`,
+`own_redis`. Where none can be had, tests that need one are skipped on a developer's machine and fail in CI (`CI=true`).
+The last lines of a run say what the servers were.
 """
 
 import os
@@ -20,16 +22,28 @@ import pytest
 import structlog
 
 from adapters.servers import LocalServer, MongoServer, RedisServer, ServerMissing
-from support.containers import docker_answers, mongo_container, redis_container
+from support.containers import mongo_container, redis_container, why_none
 from support.scheduling import Scheduling, in_order
 from support.simulated import summary
 
 S = TypeVar("S", bound=LocalServer)
 
+_USED = pytest.StashKey[set[str]]()  #: what the shared servers were, in words
 
-def pytest_configure() -> None:
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=("auto", "wheels", "containers"),
+        default="auto",
+        help="where shared MongoDB and Redis servers come from: local programs, Docker, or what there is",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """End like Ctrl-C on SIGTERM too, so that `timeout 60 pytest` leaves no servers behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.stash[_USED] = set()
     # How long an example takes is the machine's business, and says nothing about what is tested.
     hypothesis.settings.register_profile(
         "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -49,10 +63,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        used: set[str] = session.config.stash[_USED]
+        session.config.workeroutput["servers"] = list(used)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_USED].update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
-    if line := summary(reports):
+    used: set[str] = config.stash[_USED]
+    for line in sorted(used):
         terminalreporter.write_line(line)
+    if simulated := summary(reports):
+        terminalreporter.write_line(simulated)
 
 
 @pytest.fixture(autouse=True)
@@ -69,16 +97,16 @@ def _logs_stay_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def mongo_url() -> Iterator[str]:
+def mongo_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """A real MongoDB replica set, shared: use a database prefix of your own."""
-    with _shared("SAGA_TEST_MONGO_URL", MongoServer, mongo_container) as url:
+    with _shared(pytestconfig, "SAGA_TEST_MONGO_URL", MongoServer, mongo_container) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
+def redis_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """A real Redis or Valkey, shared: use a stream prefix of your own and never flush it."""
-    with _shared("SAGA_TEST_REDIS_URL", RedisServer, redis_container) as url:
+    with _shared(pytestconfig, "SAGA_TEST_REDIS_URL", RedisServer, redis_container) as url:
         yield url
 
 
@@ -105,17 +133,25 @@ def server_directory() -> Iterator[Path]:
 
 @contextmanager
 def _shared(
-    variable: str, server: Callable[[Path], LocalServer], container: Callable[[], AbstractContextManager[str]]
+    config: pytest.Config,
+    variable: str,
+    server: Callable[[Path], LocalServer],
+    container: Callable[[], AbstractContextManager[str]],
 ) -> Iterator[str]:
-    wanted = os.environ.get("SAGA_TEST_SERVERS", "auto")
+    wanted, used = config.getoption("servers"), config.stash[_USED]
     if given := os.environ.get(variable):
+        used.add(f"servers: {variable}")
         yield given
-    elif wanted == "containers" or (wanted == "auto" and not _has_program(server) and docker_answers()):
-        with container() as url:
-            yield url
-    else:
+    elif wanted == "wheels" or (why_none() and wanted == "auto"):
         with _private(server) as started:
+            used.add("servers: local programs" + (f" (no containers: {why_none()})" if wanted == "auto" else ""))
             yield started.url
+    elif why_none():
+        pytest.fail(f"--servers containers: {why_none()}", pytrace=False)
+    else:
+        with container() as url:
+            used.add("servers: containers; those that tests stop, kill or flush: local programs")
+            yield url
 
 
 @contextmanager
@@ -139,14 +175,6 @@ def _directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _has_program(server: Callable[[Path], LocalServer]) -> bool:
-    try:
-        server(Path()).find()
-    except ServerMissing:
-        return False
-    return True
 
 
 def _without_server(reason: str) -> NoReturn:

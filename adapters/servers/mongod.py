@@ -16,6 +16,15 @@ from adapters.servers.binaries import find_mongod
 from adapters.servers.process import LocalServer, ServerFailed
 
 REPLICA_SET = "rs0"
+#: How each server of ours is run, wherever it comes from.
+OPTIONS = (
+    *("--replSet", REPLICA_SET),
+    *("--wiredTigerCacheSizeGB", "0.25"),
+    *("--oplogSize", "256"),  # Megabytes.
+    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    # Seconds for which a transaction keeps its locks when its process was killed; by default a minute.
+    *("--setParameter", "transactionLifetimeLimitSeconds=2"),
+)
 _PRIMARY_TIMEOUT_S = 30.0
 _POLL_S = 0.02
 
@@ -41,12 +50,7 @@ class MongoServer(LocalServer):
             *("--port", str(port)),
             *("--bind_ip", "127.0.0.1"),
             "--nounixsocket",
-            *(() if self._standalone else ("--replSet", REPLICA_SET)),
-            *("--wiredTigerCacheSizeGB", "0.25"),
-            *("--oplogSize", "256"),  # Megabytes.
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # Seconds for which a transaction keeps its locks when its process was killed; by default a minute.
-            *("--setParameter", "transactionLifetimeLimitSeconds=2"),
+            *(() if self._standalone else OPTIONS),
             *("--logpath", str(self.log_file)),
             "--logappend",
         ]

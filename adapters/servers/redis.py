@@ -18,6 +18,16 @@ _ANSWER_TIMEOUT_S = 2.0
 _ANSWER_LIMIT = 64 * 1024
 
 
+#: How each server of ours is run, wherever it comes from.
+OPTIONS = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "save": "",
+    # Evicting a stream would lose commands silently; a full Redis must say so.
+    "maxmemory-policy": "noeviction",
+}
+
+
 class Refused(Exception):
     """The server answered a command with an error."""
 
@@ -56,11 +66,7 @@ class RedisServer(LocalServer):
             "port": str(port),
             "dir": str(self.data_directory),
             "logfile": str(self.log_file),
-            "appendonly": "yes",
-            "appendfsync": "everysec",
-            "save": "",
-            # Evicting a stream would lose commands silently; a full Redis must say so.
-            "maxmemory-policy": "noeviction",
+            **OPTIONS,
             # The arguments must stay readable: they prove that a process is ours.
             "set-proc-title": "no",
             "daemonize": "no",
