@@ -122,6 +122,8 @@ class Guardian:
         place = "0" if self.foreign is None else await self.foreign.place()
         with translating():
             created = await create_group(self._shared.client, self.stream, self.group, place)
+            # Redis 7.0 knows a consumer only once it was given something: until then nobody would seem to read.
+            await self._shared.client.xgroup_createconsumer(self.stream, self.group, self._shared.consumer)
         if self._had_group and (created or self._reader.lost_its_group or await self._lost_group()):
             self._note_healed()
         await self._beat()
