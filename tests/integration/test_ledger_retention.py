@@ -19,6 +19,7 @@ from participants.app import build
 from participants.inbox import TRIES, restarting
 from participants.inventory import inventory
 from participants.orders import orders
+from participants.participant import Service
 from participants.payment import payment
 from participants.retention import ARCHIVE, BATCH, LedgerRetention
 from participants.seed import Product, Seeder
@@ -102,11 +103,6 @@ async def test_sums_are_balances_at_every_moment_while_orders_come_and_several_p
     )
     folded, over = list[int](), asyncio.Event()
 
-    async def order(number: int) -> None:
-        service, ids = services[number % 2], [f"s{number}-{each}" for each in range(10)]
-        await replies_of(service, *(reserve(each, [("boots", 1), ("hats", 2)]) for each in ids))
-        await replies_of(service, *(release(each) for each in ids[::2]))
-
     async def fold(folder: LedgerRetention) -> None:
         while not over.is_set():
             folded.append(await folder.fold(tomorrow()))
@@ -115,7 +111,7 @@ async def test_sums_are_balances_at_every_moment_while_orders_come_and_several_p
     async with asyncio.TaskGroup() as group:
         for folder in folders:
             group.create_task(fold(folder))
-        ordering = [group.create_task(order(number)) for number in range(20)]
+        ordering = [group.create_task(_order(service, name)) for name, service in zip("ab", services, strict=True)]
         while not all(task.done() for task in ordering):
             sums, balances = await _both(fleet)
             assert sums == balances
@@ -128,6 +124,13 @@ async def test_sums_are_balances_at_every_moment_while_orders_come_and_several_p
     assert sum(1 for count in folded if count) > 1
     archived = await find(fleet.database("inventory")[ARCHIVE], {}, limit=10_000)
     assert len(archived) == sum(folded), "each row once"
+
+
+async def _order(service: Service, name: str) -> None:
+    for number in range(10):
+        ids = [f"{name}{number}-{each}" for each in range(10)]
+        await replies_of(service, *(reserve(each, [("boots", 1), ("hats", 2)]) for each in ids))
+        await replies_of(service, *(release(each) for each in ids[::2]))
 
 
 async def test_a_long_ledger_is_folded_in_batches(fleet: Fleet) -> None:
