@@ -98,6 +98,7 @@ class Subscription:
         None  #: called with the stream when a lost group was made again
     )
     foreign: Foreign | None = None
+    at_once: int = 1  #: batches that the handler may be given before it is done with the first of them
 
 
 #: Called with what is about to be published; what it returns gets the results. Neither may raise.

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 ADOPTED_FOR = timedelta(seconds=5)  #: how long an adopted stream is empty before it is left alone again
 SLOTS = 16
+BATCHES = 2  #: while one waits for MongoDB or Redis, the other one's replies are decided
 
 
 class Replica:
@@ -149,4 +150,5 @@ class Replica:
         await self._bus.unsubscribe(self._streams.replies_of(slot))
 
     def _read(self, stream: str) -> None:
-        self._bus.subscribe(Subscription(stream, ORCHESTRATOR_GROUP, self._handler, self._send_again))
+        healed = self._send_again
+        self._bus.subscribe(Subscription(stream, ORCHESTRATOR_GROUP, self._handler, healed, at_once=BATCHES))

@@ -3,9 +3,12 @@
 The XADDs come first and each result is checked; only then XACK, and only for entries whose XADDs all succeeded. In
 one pipeline with the XACK a full server would lose the command and acknowledge the reply that caused it.
 
-One turn at a time: a fresh batch, or a slice of entries that come again, alone. An entry that was delivered before is
+One turn at a time: fresh batches, or a slice of entries that come again, alone. An entry that was delivered before is
 never in company: a poisonous one would take its batch along each time. How often it was alone is counted in Redis
 *before* it is handled, so that an entry that kills the process is counted too; a server that is away never counts.
+
+While a large batch waits for a server the next is worked on, where the handler allows it. A small one is waited for:
+the next grows meanwhile, and a batch costs nearly the same however small it is.
 """
 
 import asyncio
@@ -22,10 +25,13 @@ from adapters.streams.ids import parse_id
 from adapters.streams.pipeline import Command
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
+from adapters.streams.turns import Turns
 from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
 from sagas.values import replace
 
 log = structlog.get_logger(__name__)
+
+LARGE = 50  #: entries of a batch that is not waited for
 
 
 class Consumer:
@@ -35,7 +41,8 @@ class Consumer:
         self._shared = shared
         self._subscription = subscription
         self._backoff = backoff
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
+        self._batches: set[asyncio.Task[None]] = set()
         self._counts_key = shared.streams.alone_counts(subscription.stream, subscription.group)
         self._overcounted: dict[str, int] = {}  # counted, then unavailable, and could not be taken back
         self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
@@ -43,25 +50,45 @@ class Consumer:
         self.furthest = (0, 0)  #: the newest id our group is known to have been delivered
 
     async def batch(self, raw: Sequence[RawEntry]) -> None:
-        """Handle fresh entries in one call; those that were not settled together are tried alone at once."""
+        """Handle fresh entries in one call; returns when others may be read, which may be before these are settled."""
         deliveries = [self._delivery(entry_id, fields) for entry_id, fields in raw]
         self.furthest = max(self.furthest, parse_id(deliveries[-1].entry_id))
         ids = [delivery.entry_id for delivery in deliveries]
         self.in_hand.update(ids)
         self.left.update(dict.fromkeys(ids))  # Until settled: whatever goes wrong below, they come again.
+        task = asyncio.create_task(self._fresh(deliveries))
+        self._batches.add(task)
+        task.add_done_callback(self._batches.discard)
+        at_once = self._subscription.at_once if len(ids) >= LARGE else 1
+        while len(self._batches) >= at_once:
+            await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
+
+    async def finish(self, within_s: float) -> None:
+        """Wait for the batches in hand, then give up those that take longer."""
+        if self._batches:
+            _, slow = await asyncio.wait(self._batches, timeout=within_s)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+    async def _fresh(self, deliveries: Sequence[Delivery]) -> None:
+        """Those that were not settled together are tried alone at once."""
         try:
-            async with self._turn:
-                for delivery in await self._together(deliveries):
-                    await self._alone(replace(delivery, redelivered=True))
+            async with self._turns.in_company():
+                again = await self._together(deliveries)
+            if again:
+                async with self._turns.alone():
+                    for delivery in again:
+                        await self._alone(replace(delivery, redelivered=True))
         finally:
-            self.in_hand.difference_update(ids)
+            self.in_hand.difference_update(delivery.entry_id for delivery in deliveries)
 
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
         """Claim entries and handle each alone, in one turn. Others that take over find them too fresh to claim."""
         wanted = [entry_id for entry_id in ids if entry_id not in self.in_hand]
         if not wanted:
             return  # Without waiting for a turn: what else there is to tend must not stand behind a slow handler.
-        async with self._turn:
+        async with self._turns.alone():
             deliveries = await self._claim(wanted, min_idle_ms)
             claimed = dict.fromkeys(delivery.entry_id for delivery in deliveries)
             self._shared.counts.taken_over += len(claimed.keys() - self.left.keys())

@@ -73,6 +73,7 @@ class Guardian:
         """Wait for what is in hand, stop reading, and leave no name behind."""
         self._shared.stopping.set()
         await self._reader.stop()
+        await self._consumer.finish(self._shared.settings.drain_timeout_s)
         if self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=self._shared.settings.drain_timeout_s)
             for task in slow:

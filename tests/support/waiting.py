@@ -34,3 +34,9 @@ async def eventually(condition: Callable[[], Any], *, within_s: float = 30.0) ->
         if time.monotonic() > end:
             raise AssertionError(f"not true within {within_s} s: {inspect.getsource(condition).strip()}") from cause
         await asyncio.sleep(_POLL_S)
+
+
+async def quiet() -> None:
+    """Every task has gone as far as it can without time or a server."""
+    for _ in range(10):
+        await asyncio.sleep(0)
