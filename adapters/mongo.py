@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from bson import ObjectId
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, UpdateOne
+from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -27,6 +27,7 @@ __all__ = [
     "ASCENDING",
     "DESCENDING",
     "IndexModel",
+    "InsertOne",
     "UpdateOne",
     "following",
     "translating",

@@ -9,7 +9,6 @@ cost every order.
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from adapters.clock import Clock
 from adapters.errors import Conflict
@@ -17,6 +16,7 @@ from adapters.mongo import (
     ASCENDING,
     Document,
     IndexModel,
+    InsertOne,
     Mongo,
     Session,
     UpdateOne,
@@ -26,7 +26,7 @@ from adapters.mongo import (
     translating,
 )
 from adapters.purging import keep_purging
-from participants.ledger import LEDGER, OPENING
+from participants.ledger import LEDGER, OPENING, opening_row
 
 ARCHIVE = "ledger_archive"
 ARCHIVE_INDEXES = (IndexModel([("saga_id", ASCENDING)]), IndexModel([("key", ASCENDING), ("at", ASCENDING)]))
@@ -85,24 +85,31 @@ class LedgerRetention:
         rows = await find(ledger, old, limit=BATCH, sort=[("_id", ASCENDING)], session=session)
         if not rows:
             return 0
-        openings = _openings(rows, self._clock.now())
         with translating():
             if self._archive:
                 await self._database[ARCHIVE].insert_many(rows, session=session)
             await ledger.delete_many({"_id": {"$in": [row["_id"] for row in rows]}}, session=session)
-            await ledger.bulk_write(openings, ordered=False, session=session)
+        await self._add_to_openings(_sums(rows), session)
         return len(rows)
 
+    async def _add_to_openings(self, sums: dict[str, int], session: Session) -> None:
+        """No upserts: on a sharded ledger an upsert must name the saga, and these rows belong to none."""
+        ledger, now = self._database[LEDGER], self._clock.now()
+        ids = [f"{OPENING}/{key}" for key in sums]
+        found = await find(ledger, {"_id": {"$in": ids}}, limit=len(ids), projection=["_id"], session=session)
+        known = {row["_id"].removeprefix(f"{OPENING}/") for row in found}
+        writes = [
+            UpdateOne({"_id": f"{OPENING}/{key}"}, {"$inc": {"amount": amount}, "$set": {"at": now}})
+            if key in known
+            else InsertOne({"_id": f"{OPENING}/{key}", **opening_row(key, amount, now)})
+            for key, amount in sums.items()
+        ]
+        with translating():
+            await ledger.bulk_write(writes, ordered=False, session=session)
 
-def _openings(rows: list[Document], now: datetime) -> list[Any]:
+
+def _sums(rows: list[Document]) -> dict[str, int]:
     sums: Counter[str] = Counter()
     for row in rows:
         sums[row["key"]] += row["amount"]
-    return [
-        UpdateOne(
-            {"_id": f"{OPENING}/{key}"},
-            {"$inc": {"amount": amount}, "$set": {"at": now}, "$setOnInsert": {"kind": OPENING, "key": key}},
-            upsert=True,
-        )
-        for key, amount in sorted(sums.items())
-    ]
+    return dict(sorted(sums.items()))
