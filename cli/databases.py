@@ -78,8 +78,10 @@ def running_databases(data: DataDirectory) -> dict[str, str]:
 
 
 @contextmanager
-def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Databases]:
+def databases(directory: DataDirectory, *, leave: bool = False, redis: str = "one") -> Iterator[Databases]:
     """Start or adopt what no URL is given for; stop it afterwards, unless it is to be left running.
+
+    `redis`: what a Redis of our own is made of.
 
     Raises `ServerMissing`, `ServerFailed`, and `Failure` where another process uses them.
     """
@@ -87,7 +89,7 @@ def databases(directory: DataDirectory, *, leave: bool = False) -> Iterator[Data
     mongo_url = given.mongo_url if "mongo_url" in given.model_fields_set else None
     redis_url = given.redis_url if "redis_url" in given.model_fields_set else None
     own_mongo, own_redis = not mongo_url, not redis_url
-    servers = Servers(directory.path, mongo_url=mongo_url, redis_url=redis_url)
+    servers = Servers(directory.path, mongo_url=mongo_url, redis_url=redis_url, redis=redis)
     with directory.locked("databases") if own_mongo or own_redis else nullcontext():
         _start(servers)
         try:

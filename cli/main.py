@@ -141,9 +141,11 @@ app.command(
         "saga conformance --list",
     ),
 )(conformance)
-app.command("servers", rich_help_panel=_RUN, epilog=examples("saga servers", 'eval "$(saga servers --detach)"'))(
-    servers
-)
+app.command(
+    "servers",
+    rich_help_panel=_RUN,
+    epilog=examples("saga servers", 'eval "$(saga servers --detach)"', "saga servers --redis sentinel"),
+)(servers)
 app.command(
     "serve", rich_help_panel=_RUN, epilog=examples('eval "$(saga servers --detach)"', "saga serve --port 8700")
 )(serve)

@@ -19,9 +19,9 @@ from participants.app import SERVICE, build, serve
 
 
 @explaining
-def run_servers(directory: DataDirectory, detach: bool) -> None:
+def run_servers(directory: DataDirectory, detach: bool, redis: str) -> None:
     """Both databases, until told to stop; `detach` leaves them running."""
-    with databases(directory, leave=detach) as where:
+    with databases(directory, leave=detach, redis=redis) as where:
         for name, value in where.environment.items():
             print(f"export {name}='{value}'", flush=True)
         if not detach:

@@ -3,6 +3,7 @@
 What they do is imported when it is done: it takes a second that clients of the HTTP API need not wait for.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ import typer
 
 from cli.arguments import Directory
 from cli.data_directory import NAME, DataDirectory
+
+
+class Topology(StrEnum):
+    """What Redis is made of."""
+
+    ONE = "one"
+    SENTINEL = "sentinel"
+
 
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")]
 
@@ -58,6 +67,9 @@ def servers(
     detach: Annotated[
         bool, typer.Option("--detach", help="Leave them running; whoever comes next adopts them.")
     ] = False,
+    redis: Annotated[
+        Topology, typer.Option("--redis", help="One server; or a master, two replicas and three Sentinels.")
+    ] = Topology.ONE,
 ) -> None:
     """Run only MongoDB and Redis. Prints the variables by which services find them.
 
@@ -65,7 +77,7 @@ def servers(
     """
     from cli.parts import run_servers  # noqa: PLC0415
 
-    run_servers(DataDirectory(directory), detach)
+    run_servers(DataDirectory(directory), detach, redis)
 
 
 def serve(port: Port = None, saga: OwnSagas = None) -> None:

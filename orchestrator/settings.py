@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.streams.address import REDIS_URL, Address
 from adapters.streams.names import MAX_SLOTS
 from orchestrator.keys import KeyRing, parse_keys
 from orchestrator.listeners import Room
@@ -21,7 +22,7 @@ _WHAT_TO_DO = {
     "mongo_url": "the URL of a MongoDB replica set (transactions need one): mongodb://127.0.0.1:27017/?replicaSet=rs0",
     "redis_url": "the URL of a Redis or Valkey, 7.0 or newer: redis://127.0.0.1:6379/0",
 }
-_SCHEMES = {"mongo_url": ("mongodb://", "mongodb+srv://"), "redis_url": ("redis://", "rediss://", "unix://")}
+_MONGO_SCHEMES = ("mongodb://", "mongodb+srv://")
 
 
 class InvalidSettings(ValueError):
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     mongo_url: str = Field(repr=False, exclude=True, description="MongoDB replica set; transactions need one.")
-    redis_url: str = Field(repr=False, exclude=True, description="Redis or Valkey, 7.0 or newer.")
+    redis_url: str = Field(repr=False, exclude=True, description=REDIS_URL)
     definitions: str = Field("sagas.order", description="Modules with the sagas to run, separated by commas.")
     database_prefix: str = Field(
         "saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="The database is this and `orchestrator`."
@@ -128,12 +129,17 @@ class Settings(BaseSettings):
             names = frozenset(str(one["loc"][0]) for one in wrong if one["loc"])
             raise InvalidSettings("\n".join(_explained(one) for one in wrong), names) from None
 
-    @field_validator("mongo_url", "redis_url")
+    @field_validator("mongo_url")
     @classmethod
-    def _has_scheme(cls, url: str, info: Any) -> str:
-        schemes = _SCHEMES[info.field_name]
-        if not url.startswith(schemes):
-            raise ValueError(f"must begin with {' or '.join(schemes)}")
+    def _has_scheme(cls, url: str) -> str:
+        if not url.startswith(_MONGO_SCHEMES):
+            raise ValueError(f"must begin with {' or '.join(_MONGO_SCHEMES)}")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        Address.parse(url)
         return url
 
     @field_validator("api_keys")

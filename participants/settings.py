@@ -6,11 +6,13 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.streams.address import REDIS_URL, Address
+
 
 class ParticipantSettings(BaseSettings):
     """What a participant's process can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="SAGA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SAGA_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     mongo_url: str = Field(
         "mongodb://127.0.0.1:27017/?replicaSet=rs0",
@@ -18,9 +20,7 @@ class ParticipantSettings(BaseSettings):
         exclude=True,
         description="MongoDB replica set; transactions need one.",
     )
-    redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", repr=False, exclude=True, description="Redis or Valkey, 7.0 or newer."
-    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, exclude=True, description=REDIS_URL)
     database_prefix: str = Field(
         "saga_",
         pattern=r"^[A-Za-z0-9_-]{0,32}$",
@@ -58,6 +58,12 @@ class ParticipantSettings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: lines for people on a terminal, JSON elsewhere."
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        Address.parse(url)
+        return url
 
     @field_validator("ledger_retention_days")
     @classmethod

@@ -21,12 +21,12 @@ import hypothesis
 import pytest
 import structlog
 
-from adapters.servers import LocalServer, MongoServer, RedisServer, ServerMissing
+from adapters.servers import LocalServer, MongoServer, RedisServer, SentinelRedis, ServerMissing
 from support.containers import mongo_container, redis_container, why_none
 from support.scheduling import Scheduling, in_order
 from support.simulated import summary
 
-S = TypeVar("S", bound=LocalServer)
+S = TypeVar("S", LocalServer, MongoServer, RedisServer, SentinelRedis)
 
 _USED = pytest.StashKey[set[str]]()  #: what the shared servers were, in words
 
@@ -108,6 +108,13 @@ def redis_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """A real Redis or Valkey, shared: use a stream prefix of your own and never flush it."""
     with _shared(pytestconfig, "SAGA_TEST_REDIS_URL", RedisServer, redis_container) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def sentinel_redis() -> Iterator[SentinelRedis]:
+    """A Redis with Sentinels, shared; whatever is killed of it has to be started again."""
+    with _private(SentinelRedis) as servers:
+        yield servers
 
 
 @pytest.fixture

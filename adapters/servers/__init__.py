@@ -9,12 +9,14 @@ from adapters.servers.both import Servers
 from adapters.servers.mongod import MongoServer, initiate_replica_set
 from adapters.servers.process import LocalServer, ServerFailed
 from adapters.servers.redis import RedisServer
+from adapters.servers.sentinel import SentinelRedis
 
 __all__ = [
     "Binary",
     "LocalServer",
     "MongoServer",
     "RedisServer",
+    "SentinelRedis",
     "ServerFailed",
     "ServerMissing",
     "Servers",

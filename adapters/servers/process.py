@@ -172,7 +172,7 @@ class LocalServer(ABC):
         kept = State.read(self._state_file)
         if not kept or not self._runs_here(kept.pid):
             return False
-        if not _wait(lambda: self._pid_that_answers(kept.port) == kept.pid, _START_TIMEOUT_S):
+        if not wait_until(lambda: self._pid_that_answers(kept.port) == kept.pid, _START_TIMEOUT_S):
             raise ServerFailed(
                 f"{self.program} (pid {kept.pid}) runs on {self._directory} but does not answer on port {kept.port}. "
                 f"Look into {self.log_file}, or end it (kill {kept.pid}) and start again."
@@ -219,7 +219,7 @@ class LocalServer(ABC):
         def settled() -> bool:
             return process.poll() is not None or self._pid_that_answers(port) == process.pid
 
-        return _wait(settled, _START_TIMEOUT_S) and process.poll() is None
+        return wait_until(settled, _START_TIMEOUT_S) and process.poll() is None
 
     def _signal(self, number: signal.Signals) -> None:
         if self.is_running():
@@ -227,7 +227,7 @@ class LocalServer(ABC):
                 os.kill(self.pid, number)
 
     def _gone(self, within_s: float) -> bool:
-        return _wait(lambda: not self.is_running(), within_s)
+        return wait_until(lambda: not self.is_running(), within_s)
 
     def _runs_here(self, pid: int) -> bool:
         # A pid alone proves nothing: after a reboot it may be anybody's.
@@ -286,7 +286,8 @@ def _command_line(pid: int) -> str:
     return subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _wait(condition: Callable[[], bool], within_s: float) -> bool:
+def wait_until(condition: Callable[[], bool], within_s: float) -> bool:
+    """Look again and again, in this thread, until it holds or the time is over; whether it holds."""
     end = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > end:

@@ -76,7 +76,11 @@ class RedisServer(LocalServer):
     def _pid_that_answers(self, port: int) -> int | None:
         info = _ask(port, b"INFO\r\n")
         pid = re.search(r"^process_id:(\d+)", info, re.MULTILINE)
-        return int(pid[1]) if pid and "loading:0" in info else None
+        return int(pid[1]) if pid and self._serves(info) else None
+
+    def _serves(self, info: str) -> bool:
+        """Whether what INFO says means that clients may come."""
+        return "loading:0" in info
 
     def _prepare(self) -> None:
         """Nothing: what a Redis needs is in its arguments."""

@@ -1,6 +1,6 @@
 """Removes everything that a bus has made under a prefix, for whoever made the prefix up. Never for a service's own."""
 
-from adapters.streams.connection import connect, translating
+from adapters.streams.connection import close, connect, translating
 from adapters.streams.settings import StreamSettings
 
 _PAGE = 1_000
@@ -18,5 +18,4 @@ async def remove_all(url: str, prefix: str) -> None:
             for first in range(0, len(found), _PAGE):
                 await client.unlink(*found[first : first + _PAGE])
     finally:
-        await client.aclose()
-        await client.connection_pool.disconnect()
+        await close(client)

@@ -5,7 +5,7 @@ Every call to Redis outside FastStream's reader runs inside `translating()`, so 
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -15,6 +15,8 @@ from redis.exceptions import DataError, RedisError
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.streams.address import Address, Kind
+from adapters.streams.masters import MasterPool
 from adapters.streams.settings import StreamSettings
 
 if TYPE_CHECKING:
@@ -24,22 +26,39 @@ Client = Redis
 
 
 def connect(url: str, settings: StreamSettings) -> Client:
-    """A client that connects at its first command. Its pool makes callers wait instead of failing or growing."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=settings.max_connections,
-        timeout=settings.socket_timeout_s,
-        socket_timeout=settings.socket_timeout_s,
-        socket_connect_timeout=settings.socket_timeout_s,
-        socket_keepalive=True,
-        health_check_interval=15,
+    """A client that connects at its first command. Raises `BadAddress`, and `ValueError` as redis-py says it.
+
+    Its pool makes callers wait instead of failing or growing.
+    """
+    address, options = Address.parse(url), {**_pooled(settings), **_connected(settings)}
+    if address.kind is Kind.SENTINEL:
+        return Redis(connection_pool=MasterPool(address, **options))
+    return Redis(connection_pool=BlockingConnectionPool.from_url(url, **options))
+
+
+async def close(client: Client) -> None:
+    """End every connection, those that are in use too."""
+    await client.aclose()
+    await client.connection_pool.aclose()
+
+
+def _pooled(settings: StreamSettings) -> dict[str, Any]:
+    return {"max_connections": settings.max_connections, "timeout": settings.socket_timeout_s}
+
+
+def _connected(settings: StreamSettings) -> dict[str, Any]:
+    """What holds for every connection."""
+    return {
+        "socket_timeout": settings.socket_timeout_s,
+        "socket_connect_timeout": settings.socket_timeout_s,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
         # One quick second try: after a restart of the server every pooled connection is stale. A timeout is not
         # retried: the caller learns that the server is away, and the same entry is not added again and again.
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2, supported_errors=(RedisConnectionError,)),
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2, supported_errors=(RedisConnectionError,)),
         # What cannot be UTF-8 becomes visible text on both ways, so that no entry can make an encoder raise.
-        encoding_errors="backslashreplace",
-    )
-    return Redis(connection_pool=pool)
+        "encoding_errors": "backslashreplace",
+    }
 
 
 class translating:  # noqa: N801 - used as if it were a function

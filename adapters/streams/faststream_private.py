@@ -18,11 +18,11 @@ from typing import Any, Self, TypeAlias
 os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"
 
 from faststream import AckPolicy
-from faststream.redis import RedisBroker, StreamSub
+from faststream.redis import RedisBroker, RedisSentinelBroker, StreamSub
 from faststream.redis.configs.state import RedisConnectionState
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
-from redis.asyncio import Redis
 
+from adapters.streams.address import Address, Kind
 from adapters.streams.connection import Client
 from adapters.streams.pipeline import Argument, Pipeline
 from adapters.streams.settings import StreamSettings
@@ -32,19 +32,23 @@ OnBatch: TypeAlias = Callable[[Sequence[RawEntry]], Awaitable[None]]
 Room: TypeAlias = Callable[[], Awaitable[int]]  # how many entries may be read now; a 0 has waited before it came
 
 
-class _ReadingClient(Redis):
-    """Our client, as FastStream uses it; it remembers how the last read ended.
+class _ReadingClient:
+    """Our client, as far as FastStream's reader uses one; it remembers how the last read ended.
 
     FastStream tells nobody: after a lost connection its reader sleeps for 5 s, whatever the server does meanwhile.
     """
 
     def __init__(self, client: Client, pipeline: Pipeline) -> None:
-        super().__init__(connection_pool=client.connection_pool)
+        self.xgroup_create = client.xgroup_create
         self._pipeline = pipeline
         self.failures: dict[tuple[str, str], Exception] = {}  #: by stream and group: the last read's error
         self.rooms: dict[tuple[str, str], Room] = {}  #: by stream and group: how much may be read, where that varies
 
-    async def xreadgroup(self, groupname: str, consumername: str, streams: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def ping(self) -> bool:
+        """Its guardian has just made its group: Redis answers."""
+        return True
+
+    async def xreadgroup(self, groupname: str, consumername: str, streams: Any, **options: Any) -> Any:
         (stream,) = streams
         if (room := self.rooms.get((stream, groupname))) is not None:
             may_read = await room()
@@ -79,8 +83,9 @@ class _OurConnection(RedisConnectionState):
         self._ours = client
 
     async def connect(self) -> Any:
-        self._client, self._connected = self._ours, True
-        return self._ours
+        ours: Any = self._ours
+        self._client, self._connected = ours, True
+        return ours
 
     async def disconnect(self) -> None:
         self._client, self._connected = None, False
@@ -89,10 +94,13 @@ class _OurConnection(RedisConnectionState):
 class Broker(RedisBroker):
     """FastStream's broker on our client."""
 
-    def __init__(self, client: Client, pipeline: Pipeline, url: str, settings: StreamSettings) -> None:
+    def __init__(
+        self, client: Client, pipeline: Pipeline, url: str, settings: StreamSettings, **of_its_kind: Any
+    ) -> None:
         self._reading = _ReadingClient(client, pipeline)
         silent: Any = None  # FastStream logs every batch and every retry; the guardian says what matters.
-        super().__init__(url, logger=silent, apply_types=False, graceful_timeout=settings.drain_timeout_s)
+        drain_s = settings.drain_timeout_s
+        super().__init__(url, logger=silent, apply_types=False, graceful_timeout=drain_s, **of_its_kind)
 
     async def start(self) -> None:
         """Only connect: readers are started by their guardians, once their group exists.
@@ -113,6 +121,19 @@ class Broker(RedisBroker):
     def rooms(self) -> dict[tuple[str, str], Room]:
         """By stream and group: what is asked before each read."""
         return self._reading.rooms
+
+
+class _SentinelBroker(Broker, RedisSentinelBroker):
+    """The same for a master that Sentinels know."""
+
+
+def broker(address: Address, client: Client, pipeline: Pipeline, settings: StreamSettings) -> Broker:
+    """FastStream's broker for such a Redis, on our client. FastStream is told of no user and no password."""
+    if address.kind is Kind.ONE:
+        return Broker(client, pipeline, address.url, settings)
+    host, port = address.nodes[0]
+    url, sentinels = f"redis://{host}:{port}", {"sentinels": address.nodes, "sentinel_master_name": address.master}
+    return _SentinelBroker(client, pipeline, url, settings, **sentinels)
 
 
 class _Stream(StreamSub):

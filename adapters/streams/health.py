@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.clock import Clock
 from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
-from adapters.streams.connection import Client, connect, text, translating
+from adapters.streams.connection import Client, close, connect, text, translating
 from adapters.streams.figures import StreamFigures, figures, is_missing
 from adapters.streams.names import MAX_SLOTS, ORCHESTRATOR_GROUP, Streams
 from adapters.streams.progress import unsettled
@@ -63,17 +63,12 @@ async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Cloc
         )
         return RedisFacts(info=info, skew=difference, types=types, figures=found, readers=readers)
     finally:
-        await attempt(_close(client), within_s)
+        await attempt(close(client), within_s)
 
 
 def nothing_known(why: Unknown) -> RedisFacts:
     """The facts about a Redis that was not found."""
     return RedisFacts(info=why, skew=why, types=why, figures=why, readers=why)
-
-
-async def _close(client: Client) -> None:
-    await client.aclose()
-    await client.connection_pool.disconnect()
 
 
 async def _info(client: Client) -> Mapping[str, Any]:

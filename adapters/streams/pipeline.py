@@ -13,8 +13,9 @@ from typing import Any, cast
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio.connection import Connection
+from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from adapters.streams.connection import Client
 
@@ -68,13 +69,18 @@ class Pipeline:
         except BaseException:
             await self._pool.release(connection)
             raise
+        if connection.should_reconnect():  # It leads to who was master.
+            await connection.disconnect()
         self._kept.append(connection)
         return answers
 
 
 async def _send(connection: Any, packed: bytes) -> None:
     """What the connection does itself, but in a task of its own and with a timer of its own."""
-    if not connection.is_connected:
+    if isinstance(connection, SentinelManagedConnection):
+        managed: Any = connection
+        await managed.connect()  # If it is not: to whoever is master now.
+    elif not connection.is_connected:
         await connection.connect_check_health(check_health=False)
     await connection.check_health()
     try:
@@ -97,6 +103,9 @@ async def _answers(connection: Connection, count: int) -> list[object]:
             answer = await _answer(connection)
         elif isinstance(answer, RedisConnectionError):  # "I am loading", say: no answer to what was asked.
             raise answer
+        elif isinstance(answer, ReadOnlyError) and isinstance(connection, SentinelManagedConnection):
+            await connection.disconnect()
+            raise RedisConnectionError("it was the master, and is no longer")
         elif isinstance(answer, hiredis.PushNotification):
             continue
         answers.append(answer)

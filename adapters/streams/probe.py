@@ -10,7 +10,7 @@ from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from adapters.streams.connection import Client, connect, text, translating
+from adapters.streams.connection import Client, close, connect, text, translating
 from adapters.streams.figures import is_missing
 from adapters.streams.ids import parse_id
 from adapters.streams.settings import StreamSettings
@@ -156,8 +156,7 @@ class Probe:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-        await self._client.connection_pool.disconnect()
+        await close(self._client)
 
 
 _READING_WITHIN_MS = 10_000

@@ -15,12 +15,14 @@ from adapters.bus import Entry, OnPublish, OnSettle, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams import leases
-from adapters.streams.connection import connect, translating
+from adapters.streams.address import Address
+from adapters.streams.connection import close, connect, translating
 from adapters.streams.counts import Counts
-from adapters.streams.faststream_private import Broker
+from adapters.streams.faststream_private import Broker, broker
 from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
 from adapters.streams.ids import parse_id
+from adapters.streams.masters import follow
 from adapters.streams.names import Streams
 from adapters.streams.pipeline import Pipeline
 from adapters.streams.progress import first_undelivered, unsettled
@@ -50,7 +52,7 @@ class RedisBus:
         self.streams = Streams(prefix)
         client = connect(url, settings)
         pipeline = Pipeline(client, settings.socket_timeout_s)
-        self._broker = Broker(client, pipeline, url, settings)
+        self._broker = broker(Address.parse(url), client, pipeline, settings)
         self._shared = Shared(
             client=client,
             pipeline=pipeline,
@@ -64,6 +66,7 @@ class RedisBus:
         )
         self._guardians: list[Guardian] = []
         self._started = False
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def consumer(self) -> str:
@@ -123,6 +126,7 @@ class RedisBus:
         """Begin to deliver. Returns at once also while Redis is away: the guardians keep trying."""
         self._started = True
         await self._broker.connect()
+        self._following = asyncio.create_task(follow(self._shared.client, self._shared.clock, self.renew_every_s))
         for guardian in self._guardians:
             guardian.start()
 
@@ -130,9 +134,11 @@ class RedisBus:
         """Finish the batches in hand, then stop delivering. The bus is not used again."""
         self._shared.stopping.set()
         await asyncio.gather(*(guardian.stop() for guardian in self._guardians))
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
         await self._broker.stop()
-        await self._shared.client.aclose()
-        await self._shared.client.connection_pool.disconnect()
+        await close(self._shared.client)
 
     async def problems(self) -> Sequence[str]:
         """What is wrong right now, in words; empty when Redis answers and every subscription is being read."""

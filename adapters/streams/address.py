@@ -1,0 +1,125 @@
+"""Where a Redis is, from its URL: one server, a master that Sentinels know, or a cluster. Pure; connects to nothing.
+
+What it says of a URL that can't be used never holds a part of it: URLs hold passwords.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+_ONE = ("redis://", "rediss://", "unix://")
+_SENTINEL = "redis+sentinel://host-1:26379,host-2:26379,host-3:26379/name-of-the-master"
+_CLUSTER = "redis+cluster://host-1:6379,host-2:6379,host-3:6379"
+SCHEMES = (*_ONE, "redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://")
+
+#: What the setting is, for those who have it.
+REDIS_URL = (
+    "Redis or Valkey, 7.0 or newer: `redis://host:port/0`, `redis+sentinel://host:port,host:port/master-name` with the "
+    "Sentinels' addresses, or `redis+cluster://host:port,host:port` with some of the nodes'; `rediss…` with TLS."
+)
+
+_PARTS = re.compile(
+    r"rediss?\+(?P<kind>sentinel|cluster)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?P<path>[^?#]*)(?:\?(?P<options>[^#]*))?"
+)
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?")
+_OPTIONS = {
+    "sentinel": {"db", "sentinel_username", "sentinel_password"},
+    "cluster": set[str](),
+}
+_TLS_OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+
+
+class Kind(StrEnum):
+    """How a Redis is made of servers."""
+
+    ONE = "one"
+    SENTINEL = "sentinel"  #: a master and its replicas; Sentinels know who is master now
+    CLUSTER = "cluster"  #: several masters, each with a part of the keys
+
+
+class BadAddress(ValueError):
+    """The URL is none that can be used; the message says what is wrong, and shows a right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a URL says. For one server only `url` counts: redis-py reads it itself."""
+
+    kind: Kind
+    url: str = field(repr=False)
+    nodes: tuple[tuple[str, int], ...] = ()  #: hosts and ports, of Sentinels or of nodes of the cluster
+    master: str = ""  #: the name by which Sentinels know it
+    db: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Raises `BadAddress`."""
+        if url.startswith(_ONE):
+            return cls(Kind.ONE, url)
+        if not url.startswith(SCHEMES):
+            raise BadAddress(f"must begin with {' or '.join(SCHEMES)}")
+        kind = Kind.CLUSTER if "+cluster://" in url else Kind.SENTINEL
+        right = _CLUSTER if kind is Kind.CLUSTER else _SENTINEL
+        parts = _PARTS.fullmatch(url)
+        if parts is None:
+            raise BadAddress(f"can't be read as {right}; what is special in a user or password is written as %40")
+        user, _, password = (parts["user"] or "").partition(":")
+        options = _options(parts["options"] or "", kind, right)
+        return cls(
+            kind,
+            url,
+            _nodes(parts["hosts"], 6379 if kind is Kind.CLUSTER else 26379, right),
+            _master(parts["path"], kind),
+            _database(options.pop("db", "0"), right),
+            unquote(user) or None,
+            unquote(password) or None,
+            options,
+        )
+
+    @property
+    def tls(self) -> dict[str, Any]:
+        """redis-py's options for TLS; none where the URL does not ask for it."""
+        if not self.url.startswith("rediss"):
+            return {}
+        return {"ssl": True, **{name: value for name, value in self.options.items() if name in _TLS_OPTIONS}}
+
+
+def _nodes(hosts: str, default_port: int, right: str) -> tuple[tuple[str, int], ...]:
+    found = []
+    for host in hosts.split(","):
+        parts = _HOST.fullmatch(host)
+        port = int(parts["port"] or default_port) if parts else 0
+        if parts is None or not 0 < port < 65_536:
+            raise BadAddress(f"needs hosts and their ports, with commas between them: {right}")
+        found.append((parts["name"].strip("[]"), port))
+    return tuple(found)
+
+
+def _master(path: str, kind: Kind) -> str:
+    name = path.removeprefix("/")
+    if kind is Kind.CLUSTER:
+        if name:
+            raise BadAddress(f"has something behind its hosts, but a cluster has one database, and no name: {_CLUSTER}")
+    elif not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise BadAddress(f"must end with the name by which the Sentinels know their master: {_SENTINEL}")
+    return name
+
+
+def _options(written: str, kind: Kind, right: str) -> dict[str, str]:
+    known = _OPTIONS[kind] | _TLS_OPTIONS
+    options = dict(parse_qsl(written, keep_blank_values=True))
+    if not options.keys() <= known:
+        raise BadAddress(f"has an option that is not known; there are {', '.join(sorted(known))}: {right}")
+    return options
+
+
+def _database(number: str, right: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", number):
+        raise BadAddress(f"has a db that is no number: {right}?db=1")
+    return int(number)

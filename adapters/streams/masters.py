@@ -1,0 +1,80 @@
+"""Connections to whoever is master, where Sentinels say who that is.
+
+A master that is told to hand over, or that a broken network keeps from the Sentinels, goes on serving for seconds, and
+all that it takes then is lost. So the Sentinels are asked every second, and not only when a connection breaks off.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from adapters.clock import Clock
+from adapters.streams.address import Address
+
+ASK_WITHIN_S = 1.0  #: a Sentinel that does not answer within that is passed over
+
+
+class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Each connection leads to who was master when it was made; callers wait for one, as for a single server."""
+
+    def __init__(self, address: Address, **options: Any) -> None:
+        # Without a second try: the next Sentinel is asked, and the whole is tried again by whoever wanted it.
+        asking = {"socket_timeout": ASK_WITHIN_S, "socket_connect_timeout": ASK_WITHIN_S}
+        user = {name: address.options.get(f"sentinel_{name}") for name in ("username", "password")}
+        sentinel: Any = cast(Any, Sentinel)(
+            address.nodes, sentinel_kwargs={**asking, **user, **address.tls, "retry": Retry(NoBackoff(), 0)}
+        )
+        self._asking: asyncio.Task[Any] | None = None
+        account = {"db": address.db, "username": address.username, "password": address.password}
+        pooled: Any = super()
+        pooled.__init__(address.master, sentinel, **account, **address.tls, **options)
+
+    async def get_master_address(self) -> Any:
+        """Host and port; all who want them at the same time share one answer.
+
+        redis-py puts the Sentinel that answered first in its list, and loses another where two tasks do so at once.
+        """
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(self._answered)
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> Any:
+        """Where there is another master than before, no connection to that one is used any longer."""
+        before, pooled = self.master_address, cast(Any, super())
+        address = await pooled.get_master_address()
+        if before not in (None, address):
+            in_use: Iterable[Any] = self._in_use_connections
+            for connection in in_use:
+                connection.mark_for_reconnect()
+        return address
+
+    def _answered(self, asking: asyncio.Task[Any]) -> None:
+        self._asking = None
+        if not asking.cancelled():
+            asking.exception()  # Those who have asked may be gone.
+
+    async def aclose(self) -> None:
+        """End the connections to the Sentinels too."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
+
+
+async def follow(client: Redis, clock: Clock, every_s: float) -> None:
+    """Notice every change of master, until cancelled; does nothing for a Redis that has only one."""
+    pool = client.connection_pool
+    while isinstance(pool, MasterPool):
+        with suppress(RedisError, OSError, asyncio.TimeoutError):  # Whoever needs the master says that there is none.
+            await pool.get_master_address()
+        await clock.sleep(every_s)

@@ -1,0 +1,100 @@
+"""A Redis that fails over: whatever it loses with its master, every accepted saga ends, and the books add up."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.servers import SentinelRedis
+from adapters.streams.connection import close, connect
+from adapters.streams.settings import StreamSettings
+from orchestrator.settings import Settings
+from support.checker import violations
+from support.services import is_ready, ordering, participating, serving, settings_for
+from support.waiting import eventually
+
+BATCH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """All services, on servers of which one is master."""
+
+    client: httpx.AsyncClient
+    settings: Settings
+    servers: SentinelRedis
+
+    async def order(self, count: int = BATCH, customer: str = "alice") -> list[str]:
+        """Accepted sagas."""
+        sagas = {"sagas": [ordering(customer)] * count}
+        answer = await self.client.post("/v1/sagas:batch", json=sagas)
+        return [result["id"] for result in answer.json()["results"]]
+
+    async def statuses(self, accepted: list[str]) -> Counter[str]:
+        """What has become of them."""
+        answers = await asyncio.gather(*(self.client.get(f"/v1/sagas/{each}") for each in accepted))
+        return Counter(answer.json()["status"] for answer in answers)
+
+    async def is_done(self) -> bool:
+        """Whether every saga has ended."""
+        queries = [{"status": status, "limit": "1"} for status in ("running", "compensating", "stuck")]
+        answers = [await self.client.get("/v1/sagas", params=query) for query in queries]
+        return not any(answer.json()["items"] for answer in answers)
+
+
+@pytest.fixture
+def servers(sentinel_redis: SentinelRedis) -> Iterator[SentinelRedis]:
+    yield sentinel_redis
+    sentinel_redis.heal()
+
+
+@pytest.fixture
+async def shop(servers: SentinelRedis, mongo_url: str) -> AsyncIterator[Shop]:
+    settings = settings_for(mongo_url, servers.url)
+    async with serving(settings) as client, participating(settings):
+        await eventually(lambda: is_ready(client))
+        yield Shop(client, settings, servers)
+
+
+async def test_orders_complete_or_are_compensated(shop: Shop) -> None:
+    done, undone = await shop.order(), await shop.order(customer="broke")
+    await eventually(shop.is_done)
+    assert await shop.statuses(done) == {"completed": BATCH}
+    assert await shop.statuses(undone) == {"compensated": BATCH}
+
+
+def kill(servers: SentinelRedis) -> None:
+    servers.master().kill()
+
+
+def hand_over(servers: SentinelRedis) -> None:
+    servers.fail_over()
+
+
+@pytest.mark.parametrize("strike", [kill, hand_over])
+async def test_a_master_that_goes_takes_no_saga_along(shop: Shop, strike: Callable[[SentinelRedis], None]) -> None:
+    struck = asyncio.create_task(asyncio.to_thread(strike, shop.servers))
+    accepted = await shop.order()
+    while not struck.done():
+        accepted += await shop.order(1)
+    await struck
+    accepted += await shop.order()
+    await eventually(shop.is_done)
+    assert violations(shop.settings.mongo_url, accepted, shop.settings.database_prefix) == []
+    await eventually(lambda: is_ready(shop.client))
+
+
+async def test_those_who_ask_at_once_lose_no_sentinel(servers: SentinelRedis) -> None:
+    client = connect(servers.url, StreamSettings())
+    try:
+        servers.sentinels[0].kill()
+        pool: Any = client.connection_pool
+        found = await asyncio.gather(*(pool.get_master_address() for _ in range(5)))
+        assert set(found) == {("127.0.0.1", servers.master().port)}
+        assert len(set(map(id, pool.sentinel_manager.sentinels))) == len(servers.sentinels)
+    finally:
+        await close(client)
