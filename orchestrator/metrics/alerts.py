@@ -42,6 +42,13 @@ ALERTS = (
         "saga ls --status running, the last ones: saga show ID says what each waits for.",
     ),
     Alert(
+        "SagaNoneEnds",
+        "sum by (saga) (rate(saga_started_total[10m])) > 0 and sum by (saga) (rate(saga_ended_total[10m])) == 0",
+        "sagas begin and none comes to its end",
+        "saga doctor: which part does not do its work? SagaParticipantAway and SagaDependencyAway often say it.",
+        lasting="5m",
+    ),
+    Alert(
         "SagaParticipantAway",
         "max by (stream, group) (saga_stream_group_consumers) == 0"
         " and max by (stream, group) (saga_stream_group_lag) > 0",
@@ -105,6 +112,21 @@ ALERTS = (
         "min by (dependency) (saga_dependency_up) == 0",
         "a server is away",
         "Nothing is lost; sagas wait. Bring the server back.",
+    ),
+    Alert(
+        "SagaProcessDown",
+        'sum by (job) (up{job=~"saga-.+"}) < count by (job) (up{job=~"saga-.+"})',
+        "a process does not answer scrapes",
+        "Was it killed, or is it starting again and again? Its log. Others go on with its work.",
+        lasting="5m",
+        severity="ticket",
+    ),
+    Alert(
+        "SagaNoOrchestrator",
+        'absent(up{job="saga-orchestrator"} == 1)',
+        "no orchestrator answers scrapes: nothing can be started, and nothing else here can fire",
+        "Start one, or look why they don't: a wrong key for /metrics looks the same.",
+        lasting="2m",
     ),
     Alert(
         "SagaHttpErrors",
