@@ -72,7 +72,10 @@ class Door:
         if scope["type"] == "http":
             await self._check(Request(scope))
         caller = found(scope, "caller")
-        with bound_contextvars(**({"caller": caller} if caller else {})):
+        if not caller:
+            await self._app(scope, receive, send)
+            return
+        with bound_contextvars(caller=caller):
             await self._app(scope, receive, send)
 
     async def _check(self, request: Request) -> None:
@@ -132,6 +135,8 @@ def _route(request: Request) -> tuple[bool, Access | None]:
     """Whether there is such a route, and what it takes."""
     method = "GET" if request.method == "HEAD" else request.method
     path = _path(request.scope)
+    if (method, path) in TABLE:
+        return True, TABLE[method, path]
     for allowed, pattern, access in _PATTERNS:
         if allowed == method and pattern.match(path):
             return True, access

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -41,6 +42,8 @@ _START_UNKNOWN = "Whether a new saga was stored is not known: send the same requ
 _NOT_KNOWN = "A server does not answer, and whether this was done is not known: look at it, and then ask again."
 _NOTHING_LOST = "A database does not answer. Nothing is lost; try again."
 
+#: FastAPI's own would tell of each request a second time, and look at the environment each time
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 _BY_STATUS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED}
 
 
@@ -54,10 +57,12 @@ def create_application(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     made = routers(services)
     for router in made:
         app.include_router(router)
+    app.router.routes[:0] = SagaRoutes(services).direct()
     check_table(served(app, made))
     throttle, clock = Throttle(services.rates), services.engine.clock
     app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)

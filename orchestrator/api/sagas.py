@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from orchestrator.api import headers, schemas
 from orchestrator.api.answers import answer, find_saga, saga_answer
@@ -18,6 +20,14 @@ from orchestrator.api.tracing import link, trace_context
 from orchestrator.api.view import Json, etag, view
 from orchestrator.core.state import SagaState
 from orchestrator.work import Start
+
+
+class _Direct(Route):
+    """Says which route it was, as FastAPI's own do: metrics and traces ask."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
 
 
 class SagaRoutes:
@@ -35,6 +45,10 @@ class SagaRoutes:
         router.get("/sagas", **schemas.LIST)(self.list)
         router.get("/sagas/{saga_id}", **schemas.GET)(self.get)
         return router
+
+    def direct(self) -> Sequence[Route]:
+        """What is asked too often to go through FastAPI, which takes a fifth of a request's time, and describes it."""
+        return [_Direct("/v1/sagas", self.start, methods=["POST"])]
 
     async def start(self, request: Request) -> Response:
         """Start a saga. The answer comes when it is stored durably, with `Prefer: wait` when it has ended."""

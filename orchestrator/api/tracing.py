@@ -42,7 +42,10 @@ class Traced:
 
     async def _logged(self, scope: Scope, receive: Receive, send: Send, context: str | None) -> None:
         trace_id = trace_id_of(context)
-        with bound_contextvars(**({"trace_id": trace_id} if trace_id else {})):
+        if trace_id is None:
+            await self._app(scope, receive, send)
+            return
+        with bound_contextvars(trace_id=trace_id):
             await self._app(scope, receive, send)
 
 
