@@ -62,7 +62,10 @@ def participant_settings(**given: str) -> ParticipantSettings:
     try:
         return ParticipantSettings(**given)  # type: ignore[arg-type]  # only strings are given
     except ValidationError as error:
-        faults = (f"SAGA_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors())
+        faults = (
+            ": ".join([*(f"SAGA_{str(at).upper()}" for at in one["loc"][:1]), one["msg"].removeprefix("Value error, ")])
+            for one in error.errors()
+        )
         raise Failure("\n".join(faults), Exit.USAGE) from None
 
 

@@ -1,8 +1,8 @@
 """The service that a command talks to, over its public API alone; and its errors as people at a terminal read them."""
 
-import os
 from typing import TypeVar
 
+from adapters.secret_files import secret
 from cli.data_directory import service_url
 from cli.failure import Exit, Failure
 from client import (
@@ -54,11 +54,12 @@ _BY_STATUS = {
 
 def given_key() -> str | None:
     """The caller's key; raises `Failure` for what can't be one."""
-    key = os.environ.get(KEY_VARIABLE)
     try:
+        key = secret(KEY_VARIABLE)
         authorization(key)
     except ValueError as error:
-        raise Failure(f"{KEY_VARIABLE}: {error}.", Exit.USAGE) from None
+        said = str(error) if str(error).startswith(KEY_VARIABLE) else f"{KEY_VARIABLE}: {error}."
+        raise Failure(said, Exit.USAGE) from None
     return key
 
 

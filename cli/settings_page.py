@@ -16,6 +16,7 @@ from participants.settings import ParticipantSettings
 CLIENTS = {
     "SAGA_URL": "Where the service is; else what `.saga/` says of the one that runs here.",
     "SAGA_API_KEY": "The key to call it with.",
+    "SAGA_API_KEY_FILE": "A file with the key, where that is not set itself.",
     "NO_COLOR": "Set to anything: no colours.",
 }
 

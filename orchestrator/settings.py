@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.secret_files import with_files
 from adapters.streams.address import REDIS_URL, Address
 from adapters.streams.names import MAX_SLOTS
 from orchestrator.keys import KeyRing, parse_keys
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
 
     mongo_url: str = Field(repr=False, exclude=True, description="MongoDB replica set; transactions need one.")
     redis_url: str = Field(repr=False, exclude=True, description=REDIS_URL)
+    mongo_url_file: Path | None = Field(None, description="A file with `SAGA_MONGO_URL`, where that is not set itself.")
+    redis_url_file: Path | None = Field(None, description="A file with `SAGA_REDIS_URL`, likewise.")
     definitions: str = Field("sagas.order", description="Modules with the sagas to run, separated by commas.")
     database_prefix: str = Field(
         "saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="The database is this and `orchestrator`."
@@ -129,6 +132,11 @@ class Settings(BaseSettings):
             names = frozenset(str(one["loc"][0]) for one in wrong if one["loc"])
             raise InvalidSettings("\n".join(_explained(one) for one in wrong), names) from None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_files(cls, given: Any) -> Any:
+        return with_files(given, "mongo_url", "redis_url")
+
     @field_validator("mongo_url")
     @classmethod
     def _has_scheme(cls, url: str) -> str:
@@ -212,7 +220,10 @@ class Settings(BaseSettings):
 
 
 def _explained(error: Any) -> str:
-    name = str(error["loc"][0]) if error["loc"] else ""
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(said)  # It names the variable itself.
+    name = str(error["loc"][0])
     if error["type"] == "missing":
         return f"{PREFIX}{name.upper()} is not set; give it {_WHAT_TO_DO[name]}"
-    return f"{PREFIX}{name.upper()}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{PREFIX}{name.upper()}: {said}"

@@ -1,11 +1,13 @@
 """Settings of the participants: environment variables `SAGA_…`, checked before the first message."""
 
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.secret_files import with_files
 from adapters.streams.address import REDIS_URL, Address
 
 
@@ -21,6 +23,8 @@ class ParticipantSettings(BaseSettings):
         description="MongoDB replica set; transactions need one.",
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", repr=False, exclude=True, description=REDIS_URL)
+    mongo_url_file: Path | None = Field(None, description="A file with `SAGA_MONGO_URL`, where that is not set itself.")
+    redis_url_file: Path | None = Field(None, description="A file with `SAGA_REDIS_URL`, likewise.")
     database_prefix: str = Field(
         "saga_",
         pattern=r"^[A-Za-z0-9_-]{0,32}$",
@@ -51,7 +55,10 @@ class ParticipantSettings(BaseSettings):
     )
 
     metrics_port: int | None = Field(
-        None, ge=0, le=65_535, description="Where a participant by itself shows metrics; 0 takes any free port."
+        None,
+        ge=0,
+        le=65_535,
+        description="Where a participant by itself shows metrics, and `/readyz`; 0 takes any free port.",
     )
     metrics_host: str = Field("127.0.0.1", description="The address for that. Nobody who reaches it has to say who.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least important level.")
@@ -64,6 +71,11 @@ class ParticipantSettings(BaseSettings):
     def _is_an_address(cls, url: str) -> str:
         Address.parse(url)
         return url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_files(cls, given: Any) -> Any:
+        return with_files(given, "mongo_url", "redis_url")
 
     @field_validator("ledger_retention_days")
     @classmethod

@@ -15,6 +15,7 @@ from typing import IO
 import httpx
 
 from adapters.mongo import Mongo, translating
+from adapters.secret_files import secret
 from adapters.servers import Servers
 from adapters.streams.cleaning import remove_all
 from cli.data_directory import DataDirectory, nearest
@@ -60,7 +61,7 @@ def running_service(urls: Sequence[str]) -> Ground | None:
         return None
     # What is told here are the databases of the service here: another one's are others.
     known = running_databases(data) if told in where else {}
-    mongo_url = os.environ.get("SAGA_MONGO_URL") or known.get("mongo_url")
+    mongo_url = secret("SAGA_MONGO_URL") or known.get("mongo_url")
     if mongo_url is None:
         raise Failure(
             f"The MongoDB of {where[0]} is not known: set SAGA_MONGO_URL. The run needs it to make its own products "
@@ -75,8 +76,8 @@ def running_service(urls: Sequence[str]) -> Ground | None:
 def own_databases(run: str) -> Iterator[Ground]:
     """Databases that are known here, under a prefix that is removed afterwards; else servers for this run alone."""
     known = running_databases(nearest())
-    mongo_url = os.environ.get("SAGA_MONGO_URL") or known.get("mongo_url")
-    redis_url = os.environ.get("SAGA_REDIS_URL") or known.get("redis_url")
+    mongo_url = secret("SAGA_MONGO_URL") or known.get("mongo_url")
+    redis_url = secret("SAGA_REDIS_URL") or known.get("redis_url")
     prefixes = (f"bench_{run}_", f"bench.{run}.")
     if mongo_url and redis_url:
         ground = Ground(mongo_url, redis_url, *prefixes)

@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters.facts import Fact, Unknown
 from adapters.process import PLANNED_FAULTS, PlannedFaults, refuse_planned_faults
+from adapters.secret_files import secret
 from adapters.servers.process import lives
 from cli.data_directory import DataDirectory
 from cli.databases import participant_settings, running_databases
@@ -23,7 +24,7 @@ from participants.settings import ParticipantSettings
 from sagas import Definitions
 
 #: Variables that no settings class has: of the command line's clients, the servers' launcher, and failure runs.
-OTHER_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_MONGOD", "SAGA_REDIS_SERVER", PLANNED_FAULTS}
+OTHER_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_API_KEY_FILE", "SAGA_MONGOD", "SAGA_REDIS_SERVER", PLANNED_FAULTS}
 FOR_TESTS = ("SAGA_TEST_", "SAGA_SOAK")
 
 NO_DATABASE = "no database is known here"
@@ -62,26 +63,39 @@ class DataFacts:
 def look_here(data: DataDirectory, within_s: float) -> Here:
     """Look at everything here."""
     environ, found = os.environ, running_databases(data)
-    mongo_url = environ.get("SAGA_MONGO_URL") or found.get("mongo_url")
-    redis_url = environ.get("SAGA_REDIS_URL") or found.get("redis_url")
+    told, unread = _secrets("SAGA_MONGO_URL", "SAGA_REDIS_URL", "SAGA_API_KEY")
+    mongo_url = told.get("SAGA_MONGO_URL") or found.get("mongo_url")
+    redis_url = told.get("SAGA_REDIS_URL") or found.get("redis_url")
     settings, problems = _settings(mongo_url, redis_url)
     participants, more = _participant_settings()
     ring = settings.key_ring
     return Here(
         settings=settings,
         participants=participants,
-        problems=list(dict.fromkeys([*problems, *more, *_planned_faults()])),
+        problems=list(dict.fromkeys([*problems, *unread, *more, *_planned_faults()])),
         strange=_strange(environ),
         mongo_url=mongo_url,
         redis_url=redis_url,
         definitions=_definitions(settings.definitions, within_s),
         keys=ring.keys,
-        client_key_known=ring.find(environ["SAGA_API_KEY"]) is not None
-        if ring.required and environ.get("SAGA_API_KEY")
+        client_key_known=ring.find(told["SAGA_API_KEY"]) is not None
+        if ring.required and "SAGA_API_KEY" in told
         else None,
         data=_data(data, settings),
         versions=_versions(),
     )
+
+
+def _secrets(*names: str) -> tuple[dict[str, str], list[str]]:
+    """Those that are set, or stand in a file; and which of the files can't be read."""
+    found, problems = {}, []
+    for name in names:
+        try:
+            if value := secret(name):
+                found[name] = value
+        except ValueError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def _settings(mongo_url: str | None, redis_url: str | None) -> tuple[Settings, list[str]]:
