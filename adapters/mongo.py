@@ -40,6 +40,7 @@ Database = Any  #: the driver's database, likewise
 Collection = Any  #: the driver's collection, likewise
 Driver = Literal["motor", "pymongo"]
 
+UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
 INDEX_CHANGED_CODES = frozenset({85, 86})  #: IndexOptionsConflict, IndexKeySpecsConflict
 COMMIT_TRIES = 5  #: a commit whose outcome is unknown is repeated; MongoDB applies it at most once
@@ -206,16 +207,29 @@ def _taken(error: BulkWriteError) -> set[int]:
 
 
 async def ensure_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> None:
-    """Make the indexes that are missing; one that another release defined otherwise under its name is made anew."""
+    """Make the indexes that are missing; one that another release defined otherwise under its name is made anew.
+
+    A user that may not make any does very well while none is missing; else it is `Unavailable`, until somebody does.
+    """
+    missing = await missing_indexes(collection, indexes)
+    for index in indexes:
+        if missing is None or index.document["name"] in missing:
+            await _make(collection, index)
+
+
+async def _make(collection: Collection, index: IndexModel) -> None:
     with translating():
-        for index in indexes:
-            try:
-                await collection.create_indexes([index])
-            except OperationFailure as error:
-                if error.code not in INDEX_CHANGED_CODES:
-                    raise
-                await collection.drop_index(index.document["name"])
-                await collection.create_indexes([index])
+        try:
+            await collection.create_indexes([index])
+        except OperationFailure as error:
+            if error.code == UNAUTHORIZED:
+                where = f"{collection.database.name}.{collection.name}"
+                said = f"{where} has no index {index.document['name']!r} as it should be, and this user may not make it"
+                raise Unavailable(f"{said}: run `saga init`") from error
+            if error.code not in INDEX_CHANGED_CODES:
+                raise
+            await collection.drop_index(index.document["name"])
+            await collection.create_indexes([index])
 
 
 async def missing_indexes(collection: Collection, indexes: Sequence[IndexModel]) -> list[str] | None:
