@@ -14,6 +14,7 @@ from random import SystemRandom
 import structlog
 
 from adapters.clock import Clock, SystemClock
+from adapters.errors import Unavailable
 from adapters.logs import configure
 from adapters.mongo import Mongo
 from adapters.process import PlannedFaults, refuse_planned_faults, run
@@ -36,6 +37,8 @@ from participants.settings import ParticipantSettings
 log = structlog.get_logger(__name__)
 
 SERVICE = "saga-participant-"  #: a participant's name in traces is this and its own
+
+PROBLEMS_WITHIN_S = 4.0  #: for a look at both databases
 
 SHIPPED = {participant.name: participant for participant in (inventory, payment, orders)}
 
@@ -67,7 +70,12 @@ class Running:
 
     async def problems(self) -> list[str]:
         """What is wrong right now, in words."""
-        return list(await self.bus.problems())
+        found = list(await self.bus.problems())
+        try:
+            await self.mongo.ping()
+        except Unavailable as error:
+            found.append(str(error))
+        return found
 
 
 def build(
@@ -150,8 +158,16 @@ async def serve(running: Running) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    settings, page = running.settings, Page(running.recorder, running.bus.counts)
-    with serving(page, settings.metrics_host, settings.metrics_port):
+    settings, page, loop = running.settings, Page(running.recorder, running.bus.counts), asyncio.get_running_loop()
+
+    def problems() -> Sequence[str]:
+        asked = asyncio.run_coroutine_threadsafe(running.problems(), loop)
+        try:
+            return asked.result(PROBLEMS_WITHIN_S)
+        except TimeoutError:
+            return ["it does not say whether it is ready"]
+
+    with serving(page, settings.metrics_host, settings.metrics_port, problems):
         await running.start()
         log.info("participants-started", participants=running.names)
         await stopping.wait()

@@ -1,14 +1,18 @@
-"""What a participant counts, and its page for Prometheus: off unless a port is set, on loopback unless told otherwise.
+"""What a participant counts, and its page for Prometheus; beside it `/readyz`, for whoever looks after its process.
 
-The page is served by prometheus-client's own small server, in a thread: a scrape waits for no handler. No label holds
-an id or a rejection's code; `command` is one of the types that the participant has a handler for.
+Off unless a port is set, on loopback unless told otherwise. A small server in a thread: a scrape waits for no handler.
+No label holds an id or a rejection's code; `command` is one of the types that the participant has a handler for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import structlog
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
@@ -131,13 +135,42 @@ class Page(Collector):
         yield from bus_families(self._counts)
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True  # One that is slow to ask does not keep the process from ending.
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes and scrapes are no news."""
+
+
+def _application(page: Page, problems: Callable[[], Sequence[str]]) -> Callable[..., Iterable[bytes]]:
+    metrics: Any = make_wsgi_app(page.registry)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ.get("PATH_INFO") != "/readyz":
+            return list(metrics(environ, start_response))
+        found = problems()
+        start_response("503 Service Unavailable" if found else "200 OK", [("Content-Type", "text/plain")])
+        return ["".join(f"{problem}\n" for problem in found or ["ready"]).encode()]
+
+    return answer
+
+
 @contextmanager
-def serving(page: Page, host: str, port: int | None) -> Iterator[str | None]:
-    """The page's URL while it is served; None where no port is set. Raises `OSError` where the port is taken."""
+def serving(
+    page: Page, host: str, port: int | None, problems: Callable[[], Sequence[str]] = lambda: ()
+) -> Iterator[str | None]:
+    """The page's URL while it is served; None where no port is set. Raises `OSError` where the port is taken.
+
+    `problems` is called in a thread, and says in words why the process is not ready.
+    """
     if port is None:
         yield None
         return
-    server, thread = start_http_server(port, host, page.registry)
+    server = make_server(host, port, _application(page, problems), _Server, _Silent)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     url = f"http://{host}:{server.server_port}/metrics"
     log.info("metrics-started", url=url)
     try:

@@ -10,6 +10,7 @@ import structlog
 
 from adapters.streams.counts import Counts
 from adapters.tracing.context import TraceContext
+from cli import healthy
 from participants.memory_inbox import MemoryInbox
 from participants.metrics import Page, Recorder, every_metric, serving
 from participants.participant import Participant, Service
@@ -159,3 +160,15 @@ def test_a_port_that_is_taken_is_an_error_and_no_port_is_none() -> None:
         port = int(url.rpartition(":")[2].partition("/")[0])
         with pytest.raises(OSError, match="in use"), serving(Page(Recorder(), Counts()), "127.0.0.1", port):
             pass
+
+
+def test_beside_the_page_the_process_says_whether_it_is_ready() -> None:
+    problems: list[str] = []
+    with serving(Page(Recorder(), Counts()), "127.0.0.1", 0, lambda: problems) as url:
+        ready = str(url).replace("/metrics", "/readyz")
+        assert (page_of(ready).status_code, page_of(ready).text) == (200, "ready\n")
+        assert healthy.main(ready) == 0
+        problems.append("Redis does not answer")
+        assert (page_of(ready).status_code, page_of(ready).text) == (503, "Redis does not answer\n")
+        assert healthy.main(ready) == 1
+    assert healthy.main(ready) == 1
