@@ -13,7 +13,7 @@ from cli.service import KEY_VARIABLE
 from cli.terminal import note, show_json
 from orchestrator.keys import Access, ApiKey, InvalidKeys, api_key, parse_keys
 
-_PREFIX = "saga_"  #: by which scanners for leaked secrets can know one
+PREFIX = "saga_"  #: by which scanners for leaked secrets can know one
 _BYTES = 32
 
 
@@ -38,7 +38,7 @@ def new(
 
     A name may have two keys at a time, so that a new one can take the old one's place while both work.
     """
-    secret = _PREFIX + secrets.token_urlsafe(_BYTES)
+    secret = PREFIX + secrets.token_urlsafe(_BYTES)
     key = _made(name, secret, scopes, _moment(expires) if expires else None)
     if file is not None:
         _add(key, file)

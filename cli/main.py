@@ -12,6 +12,7 @@ from cli import chaos_commands, definition_commands, key, letters
 from cli.arguments import examples
 from cli.commands import Commands
 from cli.conformance_command import conformance
+from cli.deployment_commands import init, secrets
 from cli.operate import abort, cancel, retry, skip
 from cli.saga_commands import ls, show_one, start, wait
 from cli.service_commands import demo, participant, seed, serve, servers, up
@@ -154,6 +155,17 @@ app.command(
     rich_help_panel=_RUN,
     epilog=examples("saga participant inventory", "saga participant shop.gifts:gifts"),
 )(participant)
+
+app.command(
+    "secrets",
+    rich_help_panel=_RUN,
+    epilog=examples("saga secrets ./secrets", "saga secrets ./secrets --mongo mongo:27017 --redis redis:6379"),
+)(secrets)
+app.command(
+    "init",
+    rich_help_panel=_RUN,
+    epilog=examples("saga init", "saga init --seed", "saga init --secrets ./secrets/init/master --member mongo:27017"),
+)(init)
 
 
 def group(name: str, panel: str, says: str, *lines: str) -> typer.Typer:

@@ -6,12 +6,14 @@ from adapters.clock import Clock
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo import Mongo, find, translating
 
+PLACES = "places"
+
 
 class MongoPlaces:
     """The collection `places`, one document for each stream and group. Implements `adapters.bus.Places`."""
 
     def __init__(self, mongo: Mongo, database: str, group: str, clock: Clock) -> None:
-        self._places = mongo.database(database).places
+        self._places = mongo.database(database)[PLACES]
         self._group = group
         self._clock = clock
 

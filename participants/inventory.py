@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
-from participants.ledger import LEDGER_INDEXES, Balances, Change, load, post
+from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Balances, Change, load, post
 from participants.participant import Participant
 from sagas.contracts import Reject
 from sagas.order import (
@@ -25,7 +25,9 @@ from sagas.order import (
 PRODUCTS = Balances("products", "available")
 MAX_AMOUNT = 2**63 - 1  #: the largest integer that MongoDB and the contract hold
 
-inventory = Participant("inventory", indexes=LEDGER_INDEXES)
+inventory = Participant(
+    "inventory", indexes=LEDGER_INDEXES, collections={PRODUCTS.collection: ("find", "update"), **LEDGER_RIGHTS}
+)
 
 
 @inventory.handles(RESERVE_STOCK, batch=True)

@@ -31,6 +31,10 @@ LEDGER_INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }
 
 
+#: A ledger is only added to; what retention needs comes with its setting (rights.py).
+LEDGER_RIGHTS: Mapping[str, Sequence[str]] = {LEDGER: ("insert",)}
+
+
 @dataclass(frozen=True, slots=True)
 class Balances:
     """Where a participant keeps its balances."""

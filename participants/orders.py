@@ -8,12 +8,14 @@ from typing import Any
 
 from adapters.mongo import Document, translating
 from participants.context import BatchTransaction, Context
-from participants.ledger import LEDGER_INDEXES, Change, post
+from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Change, post
 from participants.participant import Participant
 from sagas.contracts import Reject
 from sagas.order import CONFIRM_ORDER, ConfirmOrder, OrderConfirmed
 
-orders = Participant("orders", indexes=LEDGER_INDEXES)
+ORDERS = "orders"
+
+orders = Participant("orders", indexes=LEDGER_INDEXES, collections={ORDERS: ("insert",), **LEDGER_RIGHTS})
 
 
 @orders.handles(CONFIRM_ORDER, batch=True)
@@ -22,7 +24,7 @@ async def confirm(commands: Sequence[ConfirmOrder], tx: BatchTransaction) -> Seq
     confirmed = list(zip(commands, tx.contexts, strict=True))
     with translating():
         documents = [_document(command, context) for command, context in confirmed]
-        await tx.database["orders"].insert_many(documents, session=tx.session)
+        await tx.database[ORDERS].insert_many(documents, session=tx.session)
     await post(tx, [Change(context, _order_id(command, context), 1) for command, context in confirmed])
     return [OrderConfirmed(order_id=_order_id(command, context)) for command, context in confirmed]
 

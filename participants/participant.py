@@ -35,12 +35,23 @@ AnyHandler = Callable[[Any, Any], Awaitable[Any]]
 
 
 class Participant:
-    """A service that executes commands. `indexes` are those its own collections need, by collection."""
+    """A service that executes commands. `indexes` are those its own collections need, by collection.
 
-    def __init__(self, name: str, *, indexes: Mapping[str, Sequence[IndexModel]] | None = None) -> None:
+    `collections` are the actions (`find`, `insert`, `update`) that its handlers need in each: `saga init` gives its
+    MongoDB user these rights and no others. Where it does not say, they may do all three in all of its database.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        indexes: Mapping[str, Sequence[IndexModel]] | None = None,
+        collections: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         """Raises `InvalidDefinition` for a name that can't be used."""
         check_name(name, f"Participant {name!r}")
         self.name = name
+        self.collections = collections
         self.indexes: Mapping[str, Sequence[IndexModel]] = indexes or {}
         self._handlers: dict[str, Registration] = {}
 

@@ -8,14 +8,16 @@ from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
-from participants.ledger import LEDGER_INDEXES, Balances, Change, load, post
+from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Balances, Change, load, post
 from participants.participant import Participant
 from sagas.contracts import Reject
 from sagas.order import CHARGE_PAYMENT, REFUND_PAYMENT, ChargePayment, PaymentCharged, PaymentRefunded, RefundPayment
 
 ACCOUNTS = Balances("accounts", "balance")
 
-payment = Participant("payment", indexes=LEDGER_INDEXES)
+payment = Participant(
+    "payment", indexes=LEDGER_INDEXES, collections={ACCOUNTS.collection: ("find", "update"), **LEDGER_RIGHTS}
+)
 
 
 @payment.handles(CHARGE_PAYMENT, batch=True)

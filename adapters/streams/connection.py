@@ -56,6 +56,8 @@ def _connected(settings: StreamSettings) -> dict[str, Any]:
         # One quick second try: after a restart of the server every pooled connection is stale. A timeout is not
         # retried: the caller learns that the server is away, and the same entry is not added again and again.
         "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), 2, supported_errors=(RedisConnectionError,)),
+        # Redis 7.0 has no CLIENT SETINFO, so no list of rights can name it; refusals would fill the server's ACL LOG.
+        "driver_info": None,
         # What cannot be UTF-8 becomes visible text on both ways, so that no entry can make an encoder raise.
         "encoding_errors": "backslashreplace",
     }

@@ -19,11 +19,11 @@ from adapters.urls import masked
 from cli.doctor.environment import ServiceFacts
 from cli.doctor.here import NO_DATABASE, Here
 from client.addressing import authorization
-from orchestrator import audit, dead_letters, store
+from orchestrator import rights as orchestrator_rights
 from orchestrator.health import SagaFacts, look_at_sagas
 from orchestrator.health import nothing_known as sagas_unknown
 from orchestrator.metrics.sampler import watched
-from participants import inbox
+from participants import rights as participants_rights
 from participants.participant import Participant
 from sagas import Definitions
 
@@ -57,14 +57,9 @@ async def look_there(
 
 def expected_indexes(here: Here, participants: Sequence[Participant]) -> Indexes:
     """The indexes as the services themselves make them."""
-    settings, prefix = here.settings, here.settings.database_prefix
-    own: Mapping[str, Sequence[IndexModel]] = {
-        store.COLLECTION: store.INDEXES,
-        dead_letters.COLLECTION: dead_letters.indexes(settings.dead_letter_expiry_days),
-        audit.COLLECTION: audit.indexes(settings.audit_expiry_days),
-    }
-    theirs = {f"{prefix}{one.name}": {inbox.COLLECTION: inbox.INDEXES, **one.indexes} for one in participants}
-    return {settings.database: own, **theirs}
+    prefix = here.settings.database_prefix
+    theirs = {f"{prefix}{one.name}": participants_rights.indexes(one, here.participants) for one in participants}
+    return {here.settings.database: orchestrator_rights.indexes(here.settings), **theirs}
 
 
 async def _mongo(here: Here, clock: Clock, within_s: float) -> MongoFacts:

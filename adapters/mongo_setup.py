@@ -1,0 +1,84 @@
+"""Sets a MongoDB up: the replica set, its first user, roles and users. For `saga init`, never for a service.
+
+Everything may be done again: what is there already is made what it should be.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.errors import Unavailable
+from adapters.mongo import Mongo, translating
+
+#: Actions by collection. MongoDB keeps a role of one database to that database.
+Rights = Mapping[str, Sequence[str]]
+
+EVERY_COLLECTION = ""
+REPLICA_SET = "rs0"
+ROLE = "service"
+ADMIN = "admin"
+_QUICK = {"electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 500}
+
+
+async def set_up_replica_set(url: str, member: str) -> None:
+    """Make the server a replica set of one, if it is in none. Raises `Unavailable`, also while there is no primary.
+
+    Needs no password, but has to come from the server's own machine where it asks for one: before there is a user,
+    MongoDB lets only that in. `member` is the address by which clients, and the server itself, find it.
+    """
+    mongo = Mongo.connect(url, driver="pymongo", app_name="saga-init")
+    admin = mongo.database(ADMIN)
+    try:
+        with translating():
+            if "setName" not in await admin.command("hello"):
+                members = [{"_id": 0, "host": member}]
+                await admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": _QUICK})
+            known = await admin.command("hello")
+        if not known["isWritablePrimary"] and "primary" not in known:
+            raise Unavailable("MongoDB has no primary")
+    finally:
+        await mongo.close()
+
+
+async def check_administrator(mongo: Mongo) -> None:
+    """Raises `Unavailable` where the client's user is not known, or may not do what is to be done here."""
+    with translating():
+        await mongo.database(ADMIN).command("usersInfo", 1)
+
+
+async def make_first_user(url: str, name: str, password: str) -> None:
+    """The administrator, where there is no user yet. Raises `Unavailable`, also where there is one.
+
+    From the server's own machine only, like the replica set.
+    """
+    mongo = Mongo.connect(url, driver="pymongo", app_name="saga-init")
+    try:
+        with translating():
+            await mongo.database(ADMIN).command("createUser", name, pwd=password, roles=["root"])
+    finally:
+        await mongo.close()
+
+
+async def set_up_user(mongo: Mongo, database: str, name: str, password: str, rights: Rights) -> None:
+    """A user of the database with exactly these rights in it, and none anywhere else. Raises `Unavailable`."""
+    db = mongo.database(database)
+    privileges = [
+        {"resource": {"db": database, "collection": collection}, "actions": sorted(set(actions))}
+        for collection, actions in rights.items()
+    ]
+    with translating():
+        known = await db.command("rolesInfo", ROLE)
+        verb = "updateRole" if known["roles"] else "createRole"
+        await db.command(verb, ROLE, privileges=privileges, roles=[])
+        known = await db.command("usersInfo", name)
+        verb = "updateUser" if known["users"] else "createUser"
+        await db.command(verb, name, pwd=password, roles=[ROLE])
+
+
+async def make_collections(mongo: Mongo, database: str, names: Sequence[str]) -> None:
+    """Those that are missing. Raises `Unavailable`."""
+    db: Any = mongo.database(database)
+    with translating():
+        there = set(await db.list_collection_names())
+        for name in names:
+            if name != EVERY_COLLECTION and name not in there:
+                await db.create_collection(name)
