@@ -11,7 +11,7 @@ from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 
 _EACH = "resetchannels -@all +ping +multi +exec +discard"
 _READ = "+xreadgroup +xack +xclaim +xpending +xrange +xlen +exists +xinfo|groups +xinfo|consumers"
-_GROUP = "+xgroup|create +xgroup|delconsumer"
+_GROUP = "+xgroup|create +xgroup|createconsumer +xgroup|delconsumer"
 _KEEP = "+exists +set +del +sadd +srem +sismember +hincrby +hdel"
 _PUBLISH = "+xadd +xgroup|create"
 _LOOK = "+xrange +xlen +xpending +exists +xinfo|groups +xinfo|consumers"

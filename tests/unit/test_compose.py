@@ -1,0 +1,118 @@
+"""compose.yaml: what every container must have, whoever changes it. Needs no Docker; test_containers.py runs it."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.deployment.files import Installation, contents_of
+from cli.deployment.passwords import Passwords
+from participants.app import SHIPPED
+from support.source import ROOT
+
+COMPOSE: Mapping[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
+#: These end by themselves, or run only for one command.
+ONCE = {"secrets", "init", "saga"}
+#: Whose user has the image's own name for it; the others have a number, which is not 0.
+NAMED_USERS = {"mongo": "mongodb:10001", "redis": "redis:10001", "balancer": "haproxy"}
+DATABASES = {"mongo", "redis"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_shut_in(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] == NAMED_USERS.get(name, "10001:10001")
+    assert service["pids_limit"] <= 200
+    assert re.fullmatch(r"[1-9]\d*[mg]", service["mem_limit"])
+    assert not {"privileged", "pid", "ipc", "devices", "userns_mode"} & service.keys()
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
+    assert service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_watched_and_waits_for_what_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    if name in ONCE:
+        assert service["healthcheck"] == {"disable": True}
+    else:
+        assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+        assert not any("curl" in str(part) or "sleep" in str(part) for part in service["healthcheck"]["test"])
+        assert service["restart"] == "unless-stopped"
+    conditions = {one["condition"] for one in service.get("depends_on", {}).values()}
+    assert conditions <= {"service_healthy", "service_completed_successfully", "service_started"}
+    if name in {"orchestrator", *SHIPPED}:
+        assert service["depends_on"]["init"] == {"condition": "service_completed_successfully"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_is_told_a_secret_but_by_files_of_its_own(name: str) -> None:
+    service = SERVICES[name]
+    for variable, value in service.get("environment", {}).items():
+        assert variable.endswith("_FILE") or not re.search(r"PASS|SECRET|KEY|TOKEN|://[^/]*@", f"{variable}={value}")
+    mounted = [volume for volume in service.get("volumes", ()) if "-secrets:" in volume]
+    if name != "secrets":
+        owner = {"saga": "operator"}.get(name, name)
+        assert mounted == [f"{owner}-secrets:/run/secrets:ro"] or (name == "balancer" and not mounted)
+
+
+def test_every_service_has_a_volume_for_its_secrets_and_the_image_a_place_for_it() -> None:
+    where = Installation(
+        mongo="mongo:27017",
+        redis="redis:6379",
+        database_prefix="saga_",
+        stream_prefix="saga.",
+        participants=[*SHIPPED],
+    )
+    written = {path.partition("/")[0] for path in contents_of(where, Passwords.new())}
+    mounted = dict(volume.split(":") for volume in SERVICES["secrets"]["volumes"])
+    assert mounted == {f"{name}-secrets": f"/secrets/{name}" for name in written}
+    assert mounted.keys() <= COMPOSE["volumes"].keys()
+    (places,) = re.findall(r'^ARG SECRETS="(.+)"$', (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert set(places.split()) == written
+
+
+def test_images_have_a_version_or_are_built_here() -> None:
+    built = {service["image"] for service in SERVICES.values() if "build" in service}
+    for service in SERVICES.values():
+        assert service["image"] in built or re.fullmatch(r"[a-z/]+:\d[\w.-]*", service["image"])
+    for file in ("Dockerfile", "deploy/balancer/Dockerfile"):
+        bases = re.findall(r"^FROM (\S+)", (ROOT / file).read_text(), re.MULTILINE)
+        assert all(re.fullmatch(r"[a-z/]+:\d[\w.-]*", base) for base in bases), bases
+
+
+def test_networks_let_nobody_reach_what_they_need_not() -> None:
+    reaches = {name: set(service.get("networks", ())) for name, service in SERVICES.items()}
+    for name in SHIPPED:
+        neighbours = {other for other, networks in reaches.items() if networks & reaches[name]} - {name}
+        assert neighbours == DATABASES, name
+    assert {name for name, networks in reaches.items() if "front" in networks} == {"balancer", "orchestrator", "saga"}
+    open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
+    assert {name for name, networks in reaches.items() if networks & open_networks} == {"balancer"}
+    published = [port for service in SERVICES.values() for port in service.get("ports", ())]
+    assert all(port.startswith("127.0.0.1:") for port in published)
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"balancer"}
+    assert SERVICES["secrets"]["network_mode"] == "none"
+
+
+def test_what_is_scaled_has_no_name_and_no_port_of_its_own() -> None:
+    for name in ("orchestrator", *SHIPPED):
+        assert not {"container_name", "ports", "hostname"} & SERVICES[name].keys()
+
+
+def test_the_image_is_made_of_the_product_and_nothing_else() -> None:
+    sent = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+    listing = ["git", "ls-files", "*/__init__.py"]
+    tracked = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    packages = {name.split("/")[0] for name in tracked}
+    left_out = {"tests", "examples", "benchmarks"}
+    assert sent == (packages - left_out) | {"LICENSE", "README.md", "constraints.txt", "pyproject.toml"}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert {name for line in copied for name in line.split()} == sent
