@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.streams.connection import connect, translating
+from adapters.streams.connection import close, connect, translating
 from adapters.streams.names import Streams
 from adapters.streams.publisher import create_group
 from adapters.streams.settings import StreamSettings
@@ -23,5 +23,4 @@ async def set_up(url: str, prefix: str, participants: Sequence[str], *, users: b
             made = [await create_group(client, name, str(streams.own_group(name))) for name in names]
             return [name for name, new in zip(names, made, strict=True) if new]
     finally:
-        await client.aclose()
-        await client.connection_pool.disconnect()
+        await close(client)
