@@ -1,7 +1,7 @@
 """What a run of the suite measures, and with how many sagas."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cli.bench.report import Load
 from cli.tool_commands import Via
@@ -57,6 +57,16 @@ def closed(size: Size) -> Iterator[Case]:
     yield Case("hot", batch, size.sagas, products=1)
     for count in size.orchestrators:
         yield Case(f"orchestrators-{count}", batch, size.sagas, orchestrators=count)
+
+
+OTHER_DRIVER = {"SAGA_MONGO_DRIVER": "pymongo"}
+
+
+def with_other_driver(size: Size) -> Iterator[Case]:
+    """The same as in `closed`, for services with these settings."""
+    for case in closed(size):
+        if case.name in (BATCH, "post", ALONE):
+            yield replace(case, name=f"pymongo-{case.name}")
 
 
 def offered(size: Size, maximum: float) -> Iterator[Case]:

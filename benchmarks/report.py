@@ -176,6 +176,8 @@ def _words(name: str) -> str:
         "alone": "one saga at a time",
         "hot": "everybody wants the same product",
     }
+    if kind == "pymongo":
+        return f"{whole[number]}, `SAGA_MONGO_DRIVER=pymongo`"
     return whole[name] if name in whole else told[kind].format(number)
 
 

@@ -28,7 +28,18 @@ import redis
 import uvloop
 
 from adapters.servers import Servers
-from benchmarks.cases import BATCH, IN_FLIGHT, QUICK, Case, Size, at_rate, closed, offered
+from benchmarks.cases import (
+    BATCH,
+    IN_FLIGHT,
+    OTHER_DRIVER,
+    QUICK,
+    Case,
+    Size,
+    at_rate,
+    closed,
+    offered,
+    with_other_driver,
+)
 from benchmarks.system import MIB, System, own_servers
 from cli.bench.ground import Ground
 from cli.bench.measured import Watcher, measure
@@ -73,6 +84,9 @@ class Suite:
             system.scale(1)
             for case in offered(self.size, self._maximum):
                 self._measure(case, system)
+        with self._system(**OTHER_DRIVER) as system:
+            for case in with_other_driver(self.size):
+                self._measure(case, system)
 
     def _memory(self) -> None:
         """Half the load for a while, in services that have just been started: what their memory does."""
@@ -82,8 +96,8 @@ class Suite:
                 self._measure(case, system)
             self.runs["memory"][-1]["rss_mib"] = samples
 
-    def _system(self) -> System:
-        return System(self._servers, self._directory, f"b{uuid4().hex[:6]}")
+    def _system(self, **environment: str) -> System:
+        return System(self._servers, self._directory, f"b{uuid4().hex[:6]}", **environment)
 
     @property
     def _databases(self) -> dict[str, str]:

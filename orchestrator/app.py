@@ -79,7 +79,7 @@ class Orchestrator:
         self.clock = clock or SystemClock()
         definitions = Definitions.load(settings.definitions)
         rng = SystemRandom()
-        self.mongo = Mongo.connect(settings.mongo_url, app_name="saga-orchestrator")
+        self.mongo = Mongo.connect(settings.mongo_url, driver=settings.mongo_driver, app_name="saga-orchestrator")
         self.store = MongoSagaStore(self.mongo, settings.database, rng)
         self.audit = MongoAuditLog(self.mongo, settings.database, expiry_days=settings.audit_expiry_days)
         self.dead_letters = DeadLetters(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.mongo import Driver
 from adapters.secret_files import with_files
 from adapters.streams.address import REDIS_URL, Address
 from adapters.streams.names import MAX_SLOTS
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     redis_url: str = Field(repr=False, exclude=True, description=REDIS_URL)
     mongo_url_file: Path | None = Field(None, description="A file with `SAGA_MONGO_URL`, where that is not set itself.")
     redis_url_file: Path | None = Field(None, description="A file with `SAGA_REDIS_URL`, likewise.")
+    mongo_driver: Driver = Field(
+        "motor", description="`motor`, or `pymongo`, its own asynchronous client, which is a little faster."
+    )
     definitions: str = Field("sagas.order", description="Modules with the sagas to run, separated by commas.")
     database_prefix: str = Field(
         "saga_", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="The database is this and `orchestrator`."

@@ -94,7 +94,8 @@ def build(
     settings = settings or ParticipantSettings()
     clock = clock or SystemClock()
     random = SystemRandom()
-    mongo = Mongo.connect(settings.mongo_url, app_name="-".join(["saga", *(each.name for each in participants)]))
+    app_name = "-".join(["saga", *(each.name for each in participants)])
+    mongo = Mongo.connect(settings.mongo_url, driver=settings.mongo_driver, app_name=app_name)
     stream_settings = StreamSettings(max_records=settings.command_batch)
     bus = RedisBus(
         settings.redis_url,

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
 from adapters.bus import Entry
 from adapters.mongo import Mongo, find
@@ -54,6 +56,27 @@ async def test_an_order_ends_as_it_should(
     assert (saga["failure"] or {}).get("code") == code
     assert (await client.get(answer.headers["Location"])).json() == saga
     assert "server" not in answer.headers
+
+
+async def test_services_work_with_the_driver_that_they_are_told_to(mongo_url: str, redis_url: str) -> None:
+    settings = settings_for(mongo_url, redis_url, mongo_driver="pymongo")
+    async with participating(settings), serving(settings) as client:
+        answer = await client.post("/v1/sagas", json=ordering(), headers={"Prefer": "wait=15"})
+        assert answer.json()["status"] == "completed"
+        drivers = await _drivers(settings)
+    assert drivers["saga-orchestrator"] == drivers["saga-inventory-payment-orders"] == "PyMongo|c|async"
+
+
+async def _drivers(settings: Settings) -> dict[str, str]:
+    """The asynchronous drivers of PyMongo's own that are connected now, by the names of their applications."""
+    async with AsyncMongoClient[Any](settings.mongo_url) as mongo:
+        looking: list[dict[str, Any]] = [
+            {"$currentOp": {"allUsers": True, "idleConnections": True}},
+            {"$match": {"clientMetadata.driver.name": {"$regex": "async"}}},
+        ]
+    async with AsyncMongoClient[Any](settings.mongo_url) as mongo:
+        found = [each["clientMetadata"] async for each in await mongo.admin.aggregate(looking)]
+    return {each["application"]["name"]: each["driver"]["name"] for each in found if "application" in each}
 
 
 async def test_a_thousand_in_a_batch_all_end(client: httpx.AsyncClient) -> None:

@@ -60,6 +60,7 @@ async def participating(settings: Settings, tracer: Tracer | None = None, *other
             redis_url=settings.redis_url,
             database_prefix=settings.database_prefix,
             stream_prefix=settings.stream_prefix,
+            mongo_driver=settings.mongo_driver,
         ),
         tracer=tracer,
     )
