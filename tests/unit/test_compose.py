@@ -18,8 +18,16 @@ SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 #: These end by themselves, or run only for one command.
 ONCE = {"secrets", "init", "saga"}
 #: Whose user has the image's own name for it; the others have a number, which is not 0.
-NAMED_USERS = {"mongo": "mongodb:10001", "redis": "redis:10001", "balancer": "haproxy"}
+NAMED_USERS = {
+    "mongo": "mongodb:10001",
+    "redis": "redis:10001",
+    "balancer": "haproxy",
+    "prometheus": "nobody:10001",
+    "grafana": "grafana",
+}
+NO_SECRETS = {"balancer", "grafana"}
 DATABASES = {"mongo", "redis"}
+WATCHING = {"prometheus", "grafana"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -60,7 +68,7 @@ def test_no_container_is_told_a_secret_but_by_files_of_its_own(name: str) -> Non
     mounted = [volume for volume in service.get("volumes", ()) if "-secrets:" in volume]
     if name != "secrets":
         owner = {"saga": "operator"}.get(name, name)
-        assert mounted == [f"{owner}-secrets:/run/secrets:ro"] or (name == "balancer" and not mounted)
+        assert mounted == [f"{owner}-secrets:/run/secrets:ro"] or (name in NO_SECRETS and not mounted)
 
 
 def test_every_service_has_a_volume_for_its_secrets_and_the_image_a_place_for_it() -> None:
@@ -82,7 +90,7 @@ def test_every_service_has_a_volume_for_its_secrets_and_the_image_a_place_for_it
 def test_images_have_a_version_or_are_built_here() -> None:
     built = {service["image"] for service in SERVICES.values() if "build" in service}
     for service in SERVICES.values():
-        assert service["image"] in built or re.fullmatch(r"[a-z/]+:\d[\w.-]*", service["image"])
+        assert service["image"] in built or re.fullmatch(r"[a-z/]+:v?\d[\w.-]*", service["image"])
     for file in ("Dockerfile", "deploy/balancer/Dockerfile"):
         bases = re.findall(r"^FROM (\S+)", (ROOT / file).read_text(), re.MULTILINE)
         assert all(re.fullmatch(r"[a-z/]+:\d[\w.-]*", base) for base in bases), bases
@@ -92,14 +100,15 @@ def test_networks_let_nobody_reach_what_they_need_not() -> None:
     reaches = {name: set(service.get("networks", ())) for name, service in SERVICES.items()}
     for name in SHIPPED:
         neighbours = {other for other, networks in reaches.items() if networks & reaches[name]} - {name}
-        assert neighbours == DATABASES, name
+        assert neighbours == {*DATABASES, "prometheus"}, name
     assert {name for name, networks in reaches.items() if "front" in networks} == {"balancer", "orchestrator", "saga"}
     open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
-    assert {name for name, networks in reaches.items() if networks & open_networks} == {"balancer"}
+    assert {name for name, networks in reaches.items() if networks & open_networks} == {"balancer", "grafana"}
     published = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert all(port.startswith("127.0.0.1:") for port in published)
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"balancer"}
+    assert {name for name, service in SERVICES.items() if "ports" in service} == {"balancer", "grafana"}
     assert SERVICES["secrets"]["network_mode"] == "none"
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["observe"]} == WATCHING
 
 
 def test_what_is_scaled_has_no_name_and_no_port_of_its_own() -> None:

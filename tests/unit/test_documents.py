@@ -4,12 +4,13 @@ import re
 
 import pytest
 
+from cli.settings_page import CLIENTS
 from orchestrator.settings import Settings
 from participants.settings import ParticipantSettings
 from support.documents import Block, Document, documents, is_shown, lines_shown
 from support.source import ROOT
 
-CLIENTS_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_SOAK"}
+CLIENTS_VARIABLES = {*CLIENTS, "SAGA_SOAK"}
 
 every_document = pytest.mark.parametrize("document", documents(), ids=lambda each: each.name)
 
