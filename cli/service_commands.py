@@ -18,6 +18,7 @@ class Topology(StrEnum):
 
     ONE = "one"
     SENTINEL = "sentinel"
+    CLUSTER = "cluster"
 
 
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes any free one.")]
@@ -68,7 +69,8 @@ def servers(
         bool, typer.Option("--detach", help="Leave them running; whoever comes next adopts them.")
     ] = False,
     redis: Annotated[
-        Topology, typer.Option("--redis", help="One server; or a master, two replicas and three Sentinels.")
+        Topology,
+        typer.Option("--redis", help="One server; a master, two replicas and three Sentinels; or a cluster of six."),
     ] = Topology.ONE,
 ) -> None:
     """Run only MongoDB and Redis. Prints the variables by which services find them.

@@ -73,10 +73,11 @@ class Announcer:
             ids = {"saga_id": message.saga_id, "command_id": message.id, "trace_id": trace_id_of(message.traceparent)}
             log.error("command-not-encodable", **ids, exc_info=error)
             return None
-        fields["replyto"] = self.replyto
+        fields["replyto"] = self._streams.partition(self.replyto, message.saga_id)
         if self._tracer.on and (context := sending(message, fields["time"])) is not None:
             fields["traceparent"] = str(context)
-        return Entry(self._streams.commands(message.participant), fields)
+        stream = self._streams.commands(message.participant)
+        return Entry(self._streams.partition(stream, message.saga_id), fields)
 
     def _event(self, message: EventMessage) -> Entry:
         return Entry(self._streams.events, encode_event(message))

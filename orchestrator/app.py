@@ -89,7 +89,7 @@ class Orchestrator:
             settings.redis_url,
             clock=self.clock,
             rng=rng,
-            prefix=settings.stream_prefix,
+            streams=settings.streams,
             settings=stream or StreamSettings(max_records=settings.reply_batch),
             on_dead=self.dead_letters,
         )

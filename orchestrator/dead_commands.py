@@ -18,25 +18,25 @@ MARKS = ("deadstream", "deadid", "deadreason", "deadtime")  #: what was added to
 class DeadCommands:
     """The handler of those streams."""
 
-    def __init__(self, keep: Keep) -> None:
+    def __init__(self, streams: Streams, keep: Keep) -> None:
+        self._streams = streams
         self._keep = keep
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         for delivery in deliveries:
-            await self._keep(_as_it_was(delivery), delivery.fields.get("deadreason", "not said"))
+            await self._keep(self._as_it_was(delivery), delivery.fields.get("deadreason", "not said"))
         return [Ack()] * len(deliveries)
 
+    def _as_it_was(self, letter: Delivery) -> Delivery:
+        """The entry that died, on the stream that these letters belong to, whatever it says itself.
 
-def _as_it_was(letter: Delivery) -> Delivery:
-    """The entry that died, on the stream that these letters belong to, whatever it says itself.
-
-    Anybody may write a letter. One that named another stream would be redriven there: a forged reply, say.
-    """
-    return Delivery(
-        stream=Streams.alive(letter.stream),
-        entry_id=letter.fields.get("deadid", letter.entry_id),
-        fields={name: value for name, value in letter.fields.items() if name not in MARKS},
-    )
+        Anybody may write a letter. One that named another stream would be redriven there: a forged reply, say.
+        """
+        return Delivery(
+            stream=self._streams.alive(letter.stream, letter.fields.get("subject", "")),
+            entry_id=letter.fields.get("deadid", letter.entry_id),
+            fields={name: value for name, value in letter.fields.items() if name not in MARKS},
+        )
 
 
 def subscribe(bus: Bus, streams: Streams, definitions: Definitions, keep: Keep) -> None:
@@ -44,4 +44,4 @@ def subscribe(bus: Bus, streams: Streams, definitions: Definitions, keep: Keep) 
     participants = {step.endpoint.participant for saga in definitions for step in saga.steps}
     for participant in sorted(participants):
         dead = streams.dead(streams.commands(participant))
-        bus.subscribe(Subscription(dead, ORCHESTRATOR_GROUP, DeadCommands(keep)))
+        bus.subscribe(Subscription(dead, ORCHESTRATOR_GROUP, DeadCommands(streams, keep)))

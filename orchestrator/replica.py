@@ -36,7 +36,8 @@ class Replica:
         self._engine = engine
         self._bus = bus
         self._streams = streams
-        self._slots = {streams.replica(slot): slot for slot in range(slots)}
+        # Partitions are shared by all: one for each of them and each replica would be too many to read.
+        self._slots = {streams.replica(slot): slot for slot in range(slots if streams.partitions == 1 else 0)}
         self._handler = ReplyHandler(engine)
         self._send_again = SendingAgain(engine, lambda: self.share, lambda: self.own_streams)
         self._adopted: dict[int, datetime] = {}  #: since when each seems empty
@@ -48,12 +49,16 @@ class Replica:
     @property
     def own_streams(self) -> Sequence[str]:
         """The reply streams that are read here."""
-        return [self._streams.replies, *(self._streams.replies_of(slot) for slot in sorted(self._held))]
+        return [*self._shared, *(self._streams.replies_of(slot) for slot in sorted(self._held))]
 
     @property
     def all_streams(self) -> Sequence[str]:
         """The reply streams on which something may be."""
-        return [self._streams.replies, *(self._streams.replies_of(slot) for slot in sorted(self._in_use | self._held))]
+        return [*self._shared, *(self._streams.replies_of(slot) for slot in sorted(self._in_use | self._held))]
+
+    @property
+    def _shared(self) -> Sequence[str]:
+        return self._streams.all_of(self._streams.replies)
 
     @property
     def _held(self) -> frozenset[int]:
@@ -61,7 +66,8 @@ class Replica:
 
     def subscribe(self) -> None:
         """Read the stream that all share."""
-        self._read(self._streams.replies)
+        for stream in self._shared:
+            self._read(stream)
 
     async def run(self) -> None:
         """Beat for ever; a server that is away is waited for, an unexpected error is logged and survived."""

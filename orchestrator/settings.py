@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.mongo import Driver
 from adapters.secret_files import with_files
-from adapters.streams.address import REDIS_URL, Address
-from adapters.streams.names import MAX_SLOTS
+from adapters.streams.address import PARTITIONS, REDIS_URL, Address, streams_at
+from adapters.streams.names import MAX_PARTITIONS, MAX_SLOTS, Streams
 from orchestrator.keys import KeyRing, parse_keys
 from orchestrator.listeners import Room
 
@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     stream_prefix: str = Field(
         "saga.", pattern=r"^[A-Za-z0-9_.-]{0,32}$", description="What the name of every stream begins with."
     )
+    partitions: int | None = Field(None, ge=1, le=MAX_PARTITIONS, description=PARTITIONS)
     data_dir: Path = Field(Path(".saga"), description="Where `saga up` keeps its servers' data.")
 
     api_keys: SecretStr = Field(
@@ -205,6 +206,11 @@ class Settings(BaseSettings):
     def with_definitions(self, modules: Sequence[str]) -> "Settings":
         """These settings, and sagas of further modules."""
         return self.model_copy(update={"definitions": ",".join([self.definitions, *modules])})
+
+    @property
+    def streams(self) -> Streams:
+        """The names of all streams."""
+        return streams_at(self.redis_url, self.stream_prefix, self.partitions)
 
     @property
     def key_ring(self) -> KeyRing:

@@ -12,7 +12,7 @@ import structlog
 from adapters.bus import Bus
 from adapters.errors import Unavailable
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
-from orchestrator.core.state import SagaState, Woken
+from orchestrator.core.state import Pending, SagaState, Woken
 from orchestrator.core.timers import RESEND_FIRST
 from orchestrator.engine import Engine
 from orchestrator.observer import Observer, Unobserved
@@ -99,20 +99,24 @@ class Sweeper:
         silence that ended behind them proves nothing; and where they wait for long, we are slow ourselves: what is
         sent again then would only be more of it.
         """
-        pendings = [pending for state in states for pending in state.pending]
-        groups = {self._streams.commands(pending.participant): pending.participant for pending in pendings}
+        pendings = [(pending, self._stream(state, pending)) for state in states for pending in state.pending]
+        groups = {stream: pending.participant for pending, stream in pendings}
         replies = self._replica.all_streams
         until = await self._bus.delivered_until({**groups, **dict.fromkeys(replies, ORCHESTRATOR_GROUP)})
         replies_until = min(until[stream] or LONG_AHEAD for stream in replies)
         slow = self._is_behind = any(self._is_slow(stream, until[stream]) for stream in replies)
         queued, unheard = set(), set()
-        for pending in pendings:
-            delivered = until[self._streams.commands(pending.participant)] or LONG_AHEAD
+        for pending, stream in pendings:
+            delivered = until[stream] or LONG_AHEAD
             if slow or delivered <= max(pending.sent_at, self._engine.announcer.sent_again_at) + ANNOUNCING:
                 queued.add(pending.command_id)
             if replies_until < pending.deadline:
                 unheard.add(pending.command_id)
         return Woken(self._engine.announcer.listening_since, frozenset(queued), frozenset(unheard))
+
+    def _stream(self, state: SagaState, pending: Pending) -> str:
+        """The stream that the command is on."""
+        return self._streams.partition(self._streams.commands(pending.participant), state.id)
 
     def _is_slow(self, stream: str, until: datetime | None) -> bool:
         """Whether whoever reads the replies there is behind.

@@ -101,15 +101,15 @@ def build(
         settings.redis_url,
         clock=clock,
         rng=random,
-        prefix=settings.stream_prefix,
+        streams=settings.streams,
         settings=stream_settings,
     )
     if tracer is not None and tracer.on:
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
         inbox = around(_inbox(participant, settings, mongo, clock))
-        prefix, traced = settings.stream_prefix, tracers[participant.name]
-        participant.bind(bus, inbox, clock, prefix=prefix, tracer=traced, recorder=recorder)
+        streams, traced = settings.streams, tracers[participant.name]
+        participant.bind(bus, inbox, clock, streams=streams, tracer=traced, recorder=recorder)
     ledgers = [_ledger(each, settings, mongo, clock, recorder) for each in participants if LEDGER in each.indexes]
     return Running(bus, mongo, list(tracers), settings, recorder, ledgers)
 

@@ -11,6 +11,7 @@ whatever the bus repeats, delays or reorders; what that takes is in barrier.py a
 opens no connection: `bind` connects it to a bus, an inbox and a clock.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, overload
@@ -98,14 +99,16 @@ class Participant:
         inbox: Inbox,
         clock: Clock,
         *,
-        prefix: str = "saga.",
+        streams: Streams | None = None,
         tracer: Tracer | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         """Subscribe to this participant's commands; before `bus.start()`."""
-        stream = Streams(prefix).commands(self.name)
+        streams = streams or Streams()
+        stream = streams.commands(self.name)
         service = Service(self, inbox, clock, Surroundings(self.name, stream, tracer=tracer, recorder=recorder))
-        bus.subscribe(Subscription(stream, self.name, service.handle))
+        for each in streams.all_of(stream):
+            bus.subscribe(Subscription(each, self.name, service.handle))
 
     def _register(self, registration: Registration) -> None:
         endpoint = registration.endpoint
@@ -130,13 +133,16 @@ class Service:
         self._surroundings = surroundings
         self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
+        # Partitions are read side by side, and two transactions that change the same balance would conflict.
+        self._turn = asyncio.Lock()
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""
         messages = [self._decode(delivery) for delivery in deliveries]
         commands = [message for message in messages if isinstance(message, CommandMessage)]
         self._surroundings.taken_up(commands, self._clock.now())
-        answers = iter(await self._executor.execute(commands))
+        async with self._turn:
+            answers = iter(await self._executor.execute(commands))
         now = self._clock.now()
         return [
             message if isinstance(message, Dead) else Ack(publish=entries(self._name, message, next(answers), now))

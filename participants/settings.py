@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.mongo import Driver
 from adapters.secret_files import with_files
-from adapters.streams.address import REDIS_URL, Address
+from adapters.streams.address import PARTITIONS, REDIS_URL, Address, streams_at
+from adapters.streams.names import MAX_PARTITIONS, Streams
 
 
 class ParticipantSettings(BaseSettings):
@@ -39,6 +40,7 @@ class ParticipantSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9_.-]{0,32}$",
         description="A participant's stream is this, `commands.` and its name: `saga.commands.inventory`.",
     )
+    partitions: int | None = Field(None, ge=1, le=MAX_PARTITIONS, description=PARTITIONS)
     inbox_expiry_days: int = Field(
         90,
         ge=2,
@@ -88,6 +90,11 @@ class ParticipantSettings(BaseSettings):
         if days is not None and expiry is not None and days < expiry:
             raise ValueError(f"must be at least SAGA_INBOX_EXPIRY_DAYS, {expiry}: until then an action may be undone")
         return days
+
+    @property
+    def streams(self) -> Streams:
+        """The names of all streams."""
+        return streams_at(self.redis_url, self.stream_prefix, self.partitions)
 
     @property
     def inbox_expiry(self) -> timedelta:

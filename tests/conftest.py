@@ -21,12 +21,12 @@ import hypothesis
 import pytest
 import structlog
 
-from adapters.servers import LocalServer, MongoServer, RedisServer, SentinelRedis, ServerMissing
+from adapters.servers import ClusterRedis, LocalServer, MongoServer, RedisServer, SentinelRedis, ServerMissing
 from support.containers import mongo_container, redis_container, why_none
 from support.scheduling import Scheduling, in_order
 from support.simulated import summary
 
-S = TypeVar("S", LocalServer, MongoServer, RedisServer, SentinelRedis)
+S = TypeVar("S", LocalServer, MongoServer, RedisServer, SentinelRedis, ClusterRedis)
 
 _USED = pytest.StashKey[set[str]]()  #: what the shared servers were, in words
 
@@ -114,6 +114,13 @@ def redis_url(pytestconfig: pytest.Config) -> Iterator[str]:
 def sentinel_redis() -> Iterator[SentinelRedis]:
     """A Redis with Sentinels, shared; whatever is killed of it has to be started again."""
     with _private(SentinelRedis) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def cluster_redis() -> Iterator[ClusterRedis]:
+    """A Redis Cluster, shared; whatever is killed of it has to be started again."""
+    with _private(ClusterRedis) as servers:
         yield servers
 
 

@@ -6,6 +6,7 @@ recognised as a server running on its own data directory.
 
 from adapters.servers.binaries import Binary, ServerMissing, find_mongod, find_redis_server
 from adapters.servers.both import Servers
+from adapters.servers.cluster import ClusterRedis
 from adapters.servers.mongod import MongoServer, initiate_replica_set
 from adapters.servers.process import LocalServer, ServerFailed
 from adapters.servers.redis import RedisServer
@@ -13,6 +14,7 @@ from adapters.servers.sentinel import SentinelRedis
 
 __all__ = [
     "Binary",
+    "ClusterRedis",
     "LocalServer",
     "MongoServer",
     "RedisServer",

@@ -1,13 +1,18 @@
 """MongoDB and Redis together, as `saga up` and the tests want them."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from adapters.servers.cluster import ClusterRedis
 from adapters.servers.mongod import MongoServer
 from adapters.servers.redis import RedisServer
 from adapters.servers.sentinel import SentinelRedis
 
 #: What Redis can be made of, beside one server.
-OF_SEVERAL = {"sentinel": SentinelRedis}
+OF_SEVERAL: Mapping[str, Callable[[Path], SentinelRedis | ClusterRedis]] = {
+    "sentinel": SentinelRedis,
+    "cluster": ClusterRedis,
+}
 
 
 class Servers:
@@ -27,7 +32,9 @@ class Servers:
         self.mongo = MongoServer(data_directory / "mongo")
         self.redis = RedisServer(data_directory / "redis")
         of_several = OF_SEVERAL.get(redis)
-        self._redis = of_several(data_directory / f"redis-{redis}") if of_several else self.redis
+        self._redis: RedisServer | SentinelRedis | ClusterRedis = self.redis
+        if of_several is not None:
+            self._redis = of_several(data_directory / f"redis-{redis}")
 
     @property
     def mongo_url(self) -> str:

@@ -89,6 +89,12 @@ class ClusterRedis:
             if node.is_running():
                 node.kill()
 
+    def heal(self) -> None:
+        """Whatever was done to their processes, they run."""
+        for node in self.nodes:
+            node.resume()
+        self.start()
+
     def master_of(self, key: str) -> ClusterNode:
         """Who serves the key now. Raises `ServerFailed` where nobody does."""
         slot = int(next(self._answers("CLUSTER", "KEYSLOT", key)))
@@ -108,7 +114,7 @@ class ClusterRedis:
     def fail_over(self, key: str) -> None:
         """Let a replica of who serves the key take its place, as an operator does; returns once it has."""
         replica = self.replica_of(self.master_of(key))
-        replica.execute("CLUSTER", "FAILOVER")
+        self._await(lambda: bool(replica.execute("CLUSTER", "FAILOVER")), "its replica does not want to")
         self._await(lambda: self.master_of(key) is replica, "no replica has taken over")
 
     def _answers(self, *command: str) -> Iterator[Any]:

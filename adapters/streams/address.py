@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from adapters.streams.names import Streams
+
 _ONE = ("redis://", "rediss://", "unix://")
 _SENTINEL = "redis+sentinel://host-1:26379,host-2:26379,host-3:26379/name-of-the-master"
 _CLUSTER = "redis+cluster://host-1:6379,host-2:6379,host-3:6379"
@@ -20,6 +22,12 @@ REDIS_URL = (
     "Redis or Valkey, 7.0 or newer: `redis://host:port/0`, `redis+sentinel://host:port,host:port/master-name` with the "
     "Sentinels' addresses, or `redis+cluster://host:port,host:port` with some of the nodes'; `rediss…` with TLS."
 )
+
+PARTITIONS = (
+    "Parts of each command and reply stream, each with its own sagas and on one server of a cluster; the same number "
+    "for all services. Unset: 12 on a cluster, else 1, and names without a number."
+)
+OF_A_CLUSTER = 12  #: over three masters they are spread as 4, 5 and 3
 
 _PARTS = re.compile(
     r"rediss?\+(?P<kind>sentinel|cluster)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]*)(?P<path>[^?#]*)(?:\?(?P<options>[^#]*))?"
@@ -88,6 +96,12 @@ class Address:
         if not self.url.startswith("rediss"):
             return {}
         return {"ssl": True, **{name: value for name, value in self.options.items() if name in _TLS_OPTIONS}}
+
+
+def streams_at(url: str, prefix: str, partitions: int | None) -> Streams:
+    """The names of the streams there; `partitions` as the setting says. Raises `BadAddress`."""
+    usual = OF_A_CLUSTER if Address.parse(url).kind is Kind.CLUSTER else 1
+    return Streams(prefix, partitions or usual)
 
 
 def _nodes(hosts: str, default_port: int, right: str) -> tuple[tuple[str, int], ...]:

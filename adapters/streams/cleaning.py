@@ -16,6 +16,9 @@ async def remove_all(url: str, prefix: str) -> None:
             escaped = "".join(f"\\{letter}" if letter in "*?[]^\\" else letter for letter in prefix)
             found = [key async for key in client.scan_iter(match=f"{escaped}*", count=_PAGE)]
             for first in range(0, len(found), _PAGE):
-                await client.unlink(*found[first : first + _PAGE])
+                pipeline = client.pipeline(transaction=False)
+                for key in found[first : first + _PAGE]:
+                    pipeline.execute_command("UNLINK", key)
+                await pipeline.execute()
     finally:
         await close(client)

@@ -5,13 +5,14 @@ Every call to Redis outside FastStream's reader runs inside `translating()`, so 
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import DataError, RedisError
+from redis.exceptions import DataError, RedisClusterException, RedisError
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 Client = Redis
 
+#: What a server or the network does to a call; a cluster that can't be reached is no `RedisError` to redis-py.
+LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
+
+MOST_TO_A_NODE = 1_000  #: connections to one server of a cluster; each subscription has one, and a few are shared
+
 
 def connect(url: str, settings: StreamSettings) -> Client:
     """A client that connects at its first command. Raises `BadAddress`, and `ValueError` as redis-py says it.
@@ -33,13 +39,27 @@ def connect(url: str, settings: StreamSettings) -> Client:
     address, options = Address.parse(url), {**_pooled(settings), **_connected(settings)}
     if address.kind is Kind.SENTINEL:
         return Redis(connection_pool=MasterPool(address, **options))
+    if address.kind is Kind.CLUSTER:
+        return _of_cluster(address, _connected(settings))
     return Redis(connection_pool=BlockingConnectionPool.from_url(url, **options))
 
 
 async def close(client: Client) -> None:
     """End every connection, those that are in use too."""
     await client.aclose()
-    await client.connection_pool.aclose()
+    pool = getattr(client, "connection_pool", None)
+    if pool is not None:  # A cluster has one for each server, and has closed them.
+        await pool.aclose()
+
+
+def _of_cluster(address: Address, options: dict[str, Any]) -> Client:
+    """A client that knows which server has which keys. It has the methods of a client of one server."""
+    # Not tried again here, and no new look at everything at each fifth redirection: both end every connection to every
+    # server. Who wanted something tries again, and a redirection says what is to be known.
+    options |= {"retry": Retry(NoBackoff(), 0), "reinitialize_steps": 0, "max_connections": MOST_TO_A_NODE}
+    nodes = [ClusterNode(host, port) for host, port in address.nodes]
+    account = {"username": address.username, "password": address.password}
+    return cast(Client, cast(Any, RedisCluster)(startup_nodes=nodes, **account, **address.tls, **options))
 
 
 def _pooled(settings: StreamSettings) -> dict[str, Any]:
@@ -76,7 +96,7 @@ class translating:  # noqa: N801 - used as if it were a function
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        if isinstance(error, (RedisError, OSError, TimeoutError)) and not isinstance(error, DataError):
+        if isinstance(error, LOST) and not isinstance(error, DataError):
             raise unavailable(error) from error
 
 

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeAlias
 os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"
 
 from faststream import AckPolicy
-from faststream.redis import RedisBroker, RedisSentinelBroker, StreamSub
+from faststream.redis import RedisBroker, RedisClusterBroker, RedisSentinelBroker, StreamSub
 from faststream.redis.configs.state import RedisConnectionState
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
 
@@ -127,12 +127,19 @@ class _SentinelBroker(Broker, RedisSentinelBroker):
     """The same for a master that Sentinels know."""
 
 
+class _ClusterBroker(Broker, RedisClusterBroker):
+    """The same for a cluster."""
+
+
 def broker(address: Address, client: Client, pipeline: Pipeline, settings: StreamSettings) -> Broker:
     """FastStream's broker for such a Redis, on our client. FastStream is told of no user and no password."""
     if address.kind is Kind.ONE:
         return Broker(client, pipeline, address.url, settings)
     host, port = address.nodes[0]
-    url, sentinels = f"redis://{host}:{port}", {"sentinels": address.nodes, "sentinel_master_name": address.master}
+    url = f"redis://{host}:{port}"
+    if address.kind is Kind.CLUSTER:
+        return _ClusterBroker(client, pipeline, url, settings)
+    sentinels = {"sentinels": address.nodes, "sentinel_master_name": address.master}
     return _SentinelBroker(client, pipeline, url, settings, **sentinels)
 
 

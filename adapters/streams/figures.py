@@ -52,9 +52,10 @@ async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Seq
     groups = {
         name: _groups(streams.our_group(name), of_stream, idle.get(name, {})) for name, of_stream in shown.items()
     }
-    return [
-        StreamFigures(name, length or 0, letters or 0, groups[name])
-        for name, length, letters in zip(names, lengths, dead, strict=True)
+    letters = dict(zip(map(streams.dead, reversed(names)), reversed(dead), strict=True))
+    return [  # Partitions have their dead letters together: they are those of the first.
+        StreamFigures(name, length or 0, letters.pop(streams.dead(name), 0) or 0, groups[name])
+        for name, length in zip(names, lengths, strict=True)
     ]
 
 

@@ -107,11 +107,12 @@ class Guardian:
 
     async def _beat(self) -> None:
         shared = self._shared
+        known = ("SADD", shared.streams.known_consumers(self.stream, self.group), shared.consumer)
+        beating = ("SET", self._heartbeat_key, "1", "PX", shared.settings.heartbeat_ms)
         with translating():
-            pipeline = shared.client.pipeline(transaction=False)
-            pipeline.sadd(shared.streams.known_consumers(self.stream, self.group), shared.consumer)
-            pipeline.set(self._heartbeat_key, "1", px=shared.settings.heartbeat_ms)
-            await pipeline.execute()
+            for answer in await shared.pipeline.execute([known, beating]):
+                if isinstance(answer, BaseException):
+                    raise answer
 
     async def _watch(self) -> None:
         if not self._reader.alive or self._doubtful or await self._lost_group():

@@ -41,7 +41,7 @@ class RedisFacts:
     readers: Fact[Sequence[Readers]]
 
 
-async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Clock, within_s: float) -> RedisFacts:
+async def look_at_redis(url: str, streams: Streams, names: Sequence[str], clock: Clock, within_s: float) -> RedisFacts:
     """All facts about the server and these streams, each within the time, and about the replicas' own that are used."""
     settings = StreamSettings()
     try:
@@ -52,7 +52,6 @@ async def look_at_redis(url: str, prefix: str, names: Sequence[str], clock: Cloc
         info = await attempt(_info(client), within_s)
         if isinstance(info, Unknown):
             return nothing_known(info)
-        streams = Streams(prefix)
         difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
         used = await attempt(_used(client, streams), within_s)
         names = [*names, *(() if isinstance(used, Unknown) else used)]
@@ -87,7 +86,10 @@ async def _used(client: Client, streams: Streams) -> Sequence[str]:
     """The streams of slots that a replica holds, and those on which replies are left that nobody has adopted."""
     slots = range(MAX_SLOTS)
     with translating():
-        holders = await client.mget([streams.replica(slot) for slot in slots])
+        pipeline = client.pipeline(transaction=False)
+        for slot in slots:
+            pipeline.get(streams.replica(slot))
+        holders = await pipeline.execute()
     left = await unsettled(client, {streams.replies_of(slot): ORCHESTRATOR_GROUP for slot in slots})
     replies = [(streams.replies_of(slot), holder) for slot, holder in zip(slots, holders, strict=True)]
     return [stream for stream, holder in replies if holder is not None or stream in left]

@@ -4,22 +4,21 @@ Only streams of ours are ever trimmed. Command and reply streams lose only what 
 has settled; never by length, which would drop unread and pending entries (https://redis.io/docs/latest/commands/xtrim/).
 """
 
-from redis.exceptions import ResponseError
+from typing import Any, cast
 
 from adapters.streams.connection import text, translating
+from adapters.streams.figures import is_missing
 from adapters.streams.ids import parse_id
 from adapters.streams.shared import Shared
 
 # In two steps, XPENDING and then DELCONSUMER, an entry that a paused consumer reads in between would vanish with it.
 _REMOVE_CONSUMER = """
 local group, name, min_idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], group)) do
   local consumer = {}
   for i = 1, #row, 2 do consumer[row[i]] = row[i + 1] end
   if consumer.name == name and consumer.pending == 0 and consumer.idle >= min_idle then
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], group, name)
-    redis.call('SREM', KEYS[3], name)
     return 1
   end
 end
@@ -28,11 +27,17 @@ return 0
 
 
 async def remove_consumer(shared: Shared, stream: str, group: str, name: bytes, min_idle_ms: int) -> bool:
-    """Remove a consumer that has no heartbeat, nothing pending, and was idle that long: in one atomic step."""
-    heartbeat = shared.streams.heartbeat(stream, group, "").encode() + name
-    known = shared.streams.known_consumers(stream, group)
+    """Remove a consumer that has no heartbeat, nothing pending, and was idle that long: the last two in one step.
+
+    In a cluster the heartbeat may be on another server. One that comes back meanwhile loses a name, and gets it again.
+    """
+    client = shared.client
     with translating():
-        removed = await shared.client.eval(_REMOVE_CONSUMER, 3, stream, heartbeat, known, group, name, str(min_idle_ms))
+        if await client.exists(shared.streams.heartbeat(stream, group, "").encode() + name):
+            return False
+        removed = await client.eval(_REMOVE_CONSUMER, 1, stream, group, name, str(min_idle_ms))
+        if removed:
+            await client.srem(shared.streams.known_consumers(stream, group), name)
     shared.counts.removed_consumers += int(removed)
     return bool(removed)
 
@@ -60,20 +65,19 @@ async def first_unsettled(shared: Shared, stream: str, group: str) -> str | None
     """The id below which the group has been delivered and has settled everything; None where it is missing."""
     with translating():
         # One transaction: entries delivered between two separate looks would seem neither unread nor pending.
-        pipeline = shared.client.pipeline(transaction=True)
-        pipeline.xinfo_groups(stream)
-        pipeline.xpending(stream, group)
-        try:
-            groups, pending = await pipeline.execute()
-        except ResponseError as error:
-            if "NOGROUP" in str(error) or "no such key" in str(error):
-                return None  # A missing group has read nothing.
-            raise
-        delivered = next((row["last-delivered-id"] for row in groups if row["name"] == group.encode()), None)
+        answers = await shared.pipeline.at_once([("XINFO", "GROUPS", stream), ("XPENDING", stream, group)])
+        for answer in answers:
+            if isinstance(answer, Exception):
+                if is_missing(answer):
+                    return None  # A missing group has read nothing.
+                raise answer
+    groups, (_, lowest_pending, *_) = cast(Any, answers)
+    rows = [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
+    delivered = next((row[b"last-delivered-id"] for row in rows if row[b"name"] == group.encode()), None)
     if delivered is None:
         return None
     milliseconds, sequence = parse_id(delivered)
-    return text(pending["min"]) if pending["min"] else f"{milliseconds}-{sequence + 1}"
+    return text(lowest_pending) if lowest_pending else f"{milliseconds}-{sequence + 1}"
 
 
 async def trim_events(shared: Shared) -> None:

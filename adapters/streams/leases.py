@@ -10,16 +10,10 @@ from adapters.streams.connection import text, translating
 from adapters.streams.shared import Shared
 
 _TAKE = """
-for _, key in ipairs(KEYS) do
-  local holder = redis.call('GET', key)
-  if not holder or holder == ARGV[1] then redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) end
-end
+local holder = redis.call('GET', KEYS[1])
+if not holder or holder == ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 """
-_RELEASE = """
-for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then redis.call('DEL', key) end
-end
-"""
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
 async def lease(shared: Shared, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
@@ -28,10 +22,11 @@ async def lease(shared: Shared, wanted: Collection[str], names: Sequence[str]) -
         return {}
     with translating():
         pipeline = shared.client.pipeline(transaction=False)
-        if wanted:
-            pipeline.eval(_TAKE, len(wanted), *wanted, shared.consumer, str(shared.settings.heartbeat_ms))
-        pipeline.mget(names)
-        holders: Any = (await pipeline.execute())[-1]
+        for name in wanted:
+            pipeline.eval(_TAKE, 1, name, shared.consumer, str(shared.settings.heartbeat_ms))
+        for name in names:
+            pipeline.get(name)
+        holders: Any = (await pipeline.execute())[len(wanted) :]
     return {name: text(holder) for name, holder in zip(names, holders, strict=True) if holder is not None}
 
 
@@ -39,4 +34,7 @@ async def release(shared: Shared, names: Collection[str]) -> None:
     """Give up those of the names that this consumer holds."""
     if names:
         with translating():
-            await shared.client.eval(_RELEASE, len(names), *names, shared.consumer)
+            pipeline = shared.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.eval(_RELEASE, 1, name, shared.consumer)
+            await pipeline.execute()

@@ -73,7 +73,7 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
 
 async def follow(client: Redis, clock: Clock, every_s: float) -> None:
     """Notice every change of master, until cancelled; does nothing for a Redis that has only one."""
-    pool = client.connection_pool
+    pool = getattr(client, "connection_pool", None)  # That of a cluster has none.
     while isinstance(pool, MasterPool):
         with suppress(RedisError, OSError, asyncio.TimeoutError):  # Whoever needs the master says that there is none.
             await pool.get_master_address()

@@ -1,10 +1,15 @@
 """Names of streams, groups and keys on Redis: a contract with programs in other languages (docs/wire-protocol.md)."""
 
+import re
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 ORCHESTRATOR_GROUP = "orchestrator"  #: reads the replies
 MAX_SLOTS = 64  #: orchestrators with a reply stream of their own
+MAX_PARTITIONS = 64
 _DEAD = ".dead"
+_PARTITION = re.compile(r"\.\{[0-9]+\}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +17,17 @@ class Streams:
     """Every name the bus uses, from one prefix; two prefixes never meet on one server."""
 
     prefix: str = "saga."
+    partitions: int = 1  #: of each command and reply stream; all messages of a saga are in partitions of one number
+
+    def partition(self, stream: str, saga_id: str) -> str:
+        """Where on one of our command or reply streams that saga's messages are."""
+        if self.partitions == 1:
+            return stream
+        return _numbered(stream, zlib.crc32(saga_id.encode(errors="backslashreplace")) % self.partitions)
+
+    def all_of(self, stream: str) -> Sequence[str]:
+        """Every partition of one of our command or reply streams; the stream itself where it has none."""
+        return [stream] if self.partitions == 1 else [_numbered(stream, n) for n in range(self.partitions)]
 
     @property
     def replies(self) -> str:
@@ -36,13 +52,13 @@ class Streams:
         return f"{self.prefix}commands.{participant}"
 
     def dead(self, stream: str) -> str:
-        """Where entries of `stream` go that can never be handled."""
-        return f"{stream}{_DEAD}"
+        """Where entries of `stream` go that can never be handled: one stream for all partitions."""
+        return f"{_whole(stream) if self.own_group(stream) else stream}{_DEAD}"
 
-    @staticmethod
-    def alive(dead: str) -> str:
-        """The stream whose dead letters these are."""
-        return dead.removesuffix(_DEAD)
+    def alive(self, dead: str, saga_id: str) -> str:
+        """The stream on which a dead letter was; of a saga, if it was one of our own."""
+        stream = dead.removesuffix(_DEAD)
+        return self.partition(stream, saga_id) if self.own_group(stream) else stream
 
     def is_dead(self, stream: str) -> bool:
         """Whether this is a stream of dead letters."""
@@ -62,7 +78,7 @@ class Streams:
         It is made at id 0 before the first entry, and only such a stream is trimmed below what its group has read.
         """
         if self.is_commands(stream):
-            return stream.removeprefix(self.commands("")) or None
+            return _whole(stream.removeprefix(self.commands(""))) or None
         return ORCHESTRATOR_GROUP if self.is_replies(stream) else None
 
     @property
@@ -91,3 +107,12 @@ class Streams:
     def alone_counts(self, stream: str, group: str) -> str:
         """A hash: how often each pending entry was handled alone."""
         return f"{self.prefix}alone:{stream}:{group}"
+
+
+def _numbered(stream: str, partition: int) -> str:
+    """In braces the number is what a cluster places a key by: all partitions of one number are on one server."""
+    return f"{stream}.{{{partition}}}"
+
+
+def _whole(stream: str) -> str:
+    return _PARTITION.sub("", stream)

@@ -8,7 +8,7 @@ pool are kept between calls. Relies on what is behind a connection of redis-py: 
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
@@ -22,13 +22,32 @@ from adapters.streams.connection import Client
 Argument = str | bytes | int
 Command = tuple[Argument, ...]
 
-_BEGIN, _END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
+BEGIN, END = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n"
 
 _PACK: Callable[[Command], bytes] = cast(Any, hiredis.pack_command)  # Its annotation knows only tuples of one.
 
 
-class Pipeline:
-    """One client's. Its methods raise redis-py's errors, or `TimeoutError`, where the server does not answer all."""
+class Pipeline(Protocol):
+    """Where a server does not answer, redis-py's errors and `TimeoutError` are raised, or are answers themselves."""
+
+    async def execute(self, commands: Sequence[Command]) -> list[object]:
+        """One answer for each command, in order, undecoded; what the server refuses is a `ResponseError` among them.
+
+        A connection that breaks off is tried again, so commands may happen twice.
+        """
+        ...
+
+    async def at_once(self, commands: Sequence[Command]) -> list[object]:
+        """As `execute`, and nobody sees the first one's effect on a server before the last one's.
+
+        A reader that waits on a stream is woken by the first entry it could have, and would leave with that one alone:
+        the smallest batch, made to wait for by all the others. Where the server refuses one, each is asked by itself.
+        """
+        ...
+
+
+class ServerPipeline:
+    """To one server."""
 
     def __init__(self, client: Client, timeout_s: float) -> None:
         self._pool: Any = client.connection_pool
@@ -36,30 +55,21 @@ class Pipeline:
         self._kept: list[Connection] = []
 
     async def execute(self, commands: Sequence[Command]) -> list[object]:
-        """One answer for each command, in order, undecoded; what the server refuses is a `ResponseError` among them.
-
-        A connection that breaks off is tried again as the client's retry policy says, so commands may happen twice.
-        """
-        return await self._exchange(b"".join(map(_pack, commands)), len(commands))
+        """See `Pipeline`; tried again as the client's retry policy says."""
+        return await self._exchange(b"".join(map(pack, commands)), len(commands))
 
     async def at_once(self, commands: Sequence[Command]) -> list[object]:
-        """As `execute`, and nobody sees the first one's effect before the last one's.
-
-        A reader that waits on a stream is woken by the first entry it could have, and would leave with that one alone:
-        the smallest batch, made to wait for by all the others. Where the server refuses one, each is asked by itself.
-        """
+        """See `Pipeline`."""
         if len(commands) < 2:
             return await self.execute(commands)
-        done = (await self._exchange(b"".join((_BEGIN, *map(_pack, commands), _END)), len(commands) + 2))[-1]
+        done = (await self._exchange(b"".join((BEGIN, *map(pack, commands), END)), len(commands) + 2))[-1]
         return done if isinstance(done, list) else await self.execute(commands)
 
     async def _exchange(self, packed: bytes, count: int) -> list[object]:
         connection = self._kept.pop() if self._kept else await self._pool.get_connection()
 
         async def exchange() -> list[object]:
-            async with asyncio.timeout(self._timeout_s):
-                await _send(connection, packed)
-                return await _answers(connection, count)
+            return await ask(connection, packed, count, self._timeout_s)
 
         async def disconnect(_: Exception) -> None:
             await connection.disconnect()
@@ -73,6 +83,13 @@ class Pipeline:
             await connection.disconnect()
         self._kept.append(connection)
         return answers
+
+
+async def ask(connection: Any, packed: bytes, count: int, timeout_s: float) -> list[object]:
+    """So many answers to what is sent. Raises `TimeoutError`, and redis-py's errors where the connection breaks off."""
+    async with asyncio.timeout(timeout_s):
+        await _send(connection, packed)
+        return await _answers(connection, count)
 
 
 async def _send(connection: Any, packed: bytes) -> None:
@@ -120,7 +137,8 @@ async def _answer(connection: Connection) -> object:
         return error
 
 
-def _pack(command: Command) -> bytes:
+def pack(command: Command) -> bytes:
+    """The command as it is sent."""
     try:
         return _PACK(command)
     except UnicodeEncodeError:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from adapters.bus import Entry, OnPublish
 from adapters.errors import Unavailable
-from adapters.streams.connection import Client, translating, unavailable
+from adapters.streams.connection import LOST, Client, translating, unavailable
 from adapters.streams.names import Streams
 from adapters.streams.pipeline import Command, Pipeline
 from adapters.streams.settings import StreamSettings
@@ -73,6 +73,8 @@ class Publisher:
             commands: list[Command] = [("XGROUP", "CREATE", *names, "0", "MKSTREAM") for names in groups]
             commands += map(self._xadd, entries)
             answers = await self._pipeline.at_once(commands)
+        if any(isinstance(answer, LOST) and not isinstance(answer, ResponseError) for answer in answers):
+            self.forget_groups()
         made = answers[: len(groups)]
         self._ensured.update(stream for (stream, _), answer in zip(groups, made, strict=True) if _made(answer))
         return [_result(answer) for answer in answers[len(groups) :]]
@@ -102,8 +104,8 @@ def _result(answer: object) -> Unavailable | None:
 
 
 def _made(answer: object) -> bool:
-    return not isinstance(answer, RedisError) or _exists(answer)
+    return not isinstance(answer, Exception) or _exists(answer)
 
 
-def _exists(error: RedisError) -> bool:
+def _exists(error: Exception) -> bool:
     return str(error).startswith("BUSYGROUP")

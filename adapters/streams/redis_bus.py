@@ -15,7 +15,8 @@ from adapters.bus import Entry, OnPublish, OnSettle, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams import leases
-from adapters.streams.address import Address
+from adapters.streams.address import Address, Kind
+from adapters.streams.cluster_pipeline import ClusterPipeline
 from adapters.streams.connection import close, connect, translating
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker, broker
@@ -24,7 +25,7 @@ from adapters.streams.guardian import Guardian
 from adapters.streams.ids import parse_id
 from adapters.streams.masters import follow
 from adapters.streams.names import Streams
-from adapters.streams.pipeline import Pipeline
+from adapters.streams.pipeline import ServerPipeline
 from adapters.streams.progress import first_undelivered, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
@@ -43,16 +44,17 @@ class RedisBus:
         *,
         clock: Clock,
         rng: Random,
-        prefix: str = "saga.",
+        streams: Streams | None = None,
         consumer: str | None = None,
         settings: StreamSettings | None = None,
         on_dead: OnDead | None = None,
     ) -> None:
         settings = settings or StreamSettings()
-        self.streams = Streams(prefix)
-        client = connect(url, settings)
-        pipeline = Pipeline(client, settings.socket_timeout_s)
-        self._broker = broker(Address.parse(url), client, pipeline, settings)
+        self.streams = streams or Streams()
+        address, client = Address.parse(url), connect(url, settings)
+        kind = ClusterPipeline if address.kind is Kind.CLUSTER else ServerPipeline
+        pipeline = kind(client, settings.socket_timeout_s)
+        self._broker = broker(address, client, pipeline, settings)
         self._shared = Shared(
             client=client,
             pipeline=pipeline,

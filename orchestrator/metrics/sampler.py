@@ -119,5 +119,5 @@ def watched(definitions: Definitions, streams: Streams, replies: Iterable[str]) 
     steps = [step for saga in definitions for step in saga.steps]
     participants = {step.endpoint.participant for step in steps}
     participants |= {step.undo.endpoint.participant for step in steps if step.undo is not None}
-    commands = [streams.commands(name) for name in sorted(participants)]
+    commands = [stream for name in sorted(participants) for stream in streams.all_of(streams.commands(name))]
     return [*sorted(definitions.starting_on), *commands, *replies, streams.events]

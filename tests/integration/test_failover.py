@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.servers import SentinelRedis
+from adapters.servers import ClusterRedis, SentinelRedis
 from adapters.streams.connection import close, connect
 from adapters.streams.settings import StreamSettings
 from orchestrator.settings import Settings
@@ -17,7 +17,10 @@ from support.checker import violations
 from support.services import is_ready, ordering, participating, serving, settings_for
 from support.waiting import eventually
 
+Servers = SentinelRedis | ClusterRedis
+
 BATCH = 40
+BUSY = "{1}"  #: a partition of a cluster; five of twelve are with its master
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Shop:
 
     client: httpx.AsyncClient
     settings: Settings
-    servers: SentinelRedis
+    servers: Servers
 
     async def order(self, count: int = BATCH, customer: str = "alice") -> list[str]:
         """Accepted sagas."""
@@ -46,14 +49,15 @@ class Shop:
         return not any(answer.json()["items"] for answer in answers)
 
 
-@pytest.fixture
-def servers(sentinel_redis: SentinelRedis) -> Iterator[SentinelRedis]:
-    yield sentinel_redis
-    sentinel_redis.heal()
+@pytest.fixture(params=["sentinel_redis", "cluster_redis"])
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    servers: Servers = request.getfixturevalue(request.param)
+    yield servers
+    servers.heal()
 
 
 @pytest.fixture
-async def shop(servers: SentinelRedis, mongo_url: str) -> AsyncIterator[Shop]:
+async def shop(servers: Servers, mongo_url: str) -> AsyncIterator[Shop]:
     settings = settings_for(mongo_url, servers.url)
     async with serving(settings) as client, participating(settings):
         await eventually(lambda: is_ready(client))
@@ -67,16 +71,16 @@ async def test_orders_complete_or_are_compensated(shop: Shop) -> None:
     assert await shop.statuses(undone) == {"compensated": BATCH}
 
 
-def kill(servers: SentinelRedis) -> None:
-    servers.master().kill()
+def kill(servers: Servers) -> None:
+    (servers.master() if isinstance(servers, SentinelRedis) else servers.master_of(BUSY)).kill()
 
 
-def hand_over(servers: SentinelRedis) -> None:
-    servers.fail_over()
+def hand_over(servers: Servers) -> None:
+    servers.fail_over() if isinstance(servers, SentinelRedis) else servers.fail_over(BUSY)
 
 
 @pytest.mark.parametrize("strike", [kill, hand_over])
-async def test_a_master_that_goes_takes_no_saga_along(shop: Shop, strike: Callable[[SentinelRedis], None]) -> None:
+async def test_a_master_that_goes_takes_no_saga_along(shop: Shop, strike: Callable[[Servers], None]) -> None:
     struck = asyncio.create_task(asyncio.to_thread(strike, shop.servers))
     accepted = await shop.order()
     while not struck.done():
@@ -88,7 +92,8 @@ async def test_a_master_that_goes_takes_no_saga_along(shop: Shop, strike: Callab
     await eventually(lambda: is_ready(shop.client))
 
 
-async def test_those_who_ask_at_once_lose_no_sentinel(servers: SentinelRedis) -> None:
+async def test_those_who_ask_at_once_lose_no_sentinel(sentinel_redis: SentinelRedis) -> None:
+    servers = sentinel_redis
     client = connect(servers.url, StreamSettings())
     try:
         servers.sentinels[0].kill()
@@ -98,3 +103,4 @@ async def test_those_who_ask_at_once_lose_no_sentinel(servers: SentinelRedis) ->
         assert len(set(map(id, pool.sentinel_manager.sentinels))) == len(servers.sentinels)
     finally:
         await close(client)
+        servers.heal()

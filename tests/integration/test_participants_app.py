@@ -17,6 +17,7 @@ from adapters.bus import Ack, Delivery, Entry, Subscription, Verdict
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo
 from adapters.streams.envelope import decode_reply, encode_command
+from adapters.streams.names import Streams
 from adapters.streams.redis_bus import RedisBus
 from participants.app import SHIPPED, build, main
 from participants.seed import Product, Seeder
@@ -55,7 +56,7 @@ class Caller:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.replies: list[ReplyMessage] = []
         prefix = environment["SAGA_STREAM_PREFIX"]
-        self._bus = RedisBus(environment["SAGA_REDIS_URL"], clock=SystemClock(), rng=Random(), prefix=prefix)
+        self._bus = RedisBus(environment["SAGA_REDIS_URL"], clock=SystemClock(), rng=Random(), streams=Streams(prefix))
         self.reply_to = self._bus.streams.replies
 
     async def __aenter__(self) -> "Caller":

@@ -111,7 +111,7 @@ async def test_the_doctor_looks_at_the_reply_streams_that_are_read_or_should_be(
 
     async def readers() -> dict[str, int]:
         within_s = 5.0
-        found = await look_at_redis(settings.redis_url, streams.prefix, [streams.replies], SystemClock(), within_s)
+        found = await look_at_redis(settings.redis_url, streams, [streams.replies], SystemClock(), within_s)
         assert not isinstance(found.readers, Unknown)
         return {each.stream: each.living for each in found.readers}
 

@@ -98,7 +98,7 @@ class RedisWorld:
             self.url,
             clock=SystemClock(),
             rng=Random(len(self.buses)),
-            prefix=self.streams.prefix,
+            streams=self.streams,
             settings=self.settings,
             on_dead=on_dead,
         )

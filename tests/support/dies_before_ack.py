@@ -12,6 +12,7 @@ from random import Random
 
 from adapters.bus import Delivery, Foreign, Subscription, Verdict
 from adapters.clock import SystemClock
+from adapters.streams.names import Streams
 from adapters.streams.redis_bus import RedisBus
 from orchestrator.app import Orchestrator
 from orchestrator.places import MongoPlaces
@@ -37,7 +38,7 @@ async def main(mongo_url: str, redis_url: str, database_prefix: str, stream_pref
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("not reached")
 
-    bus = RedisBus(redis_url, clock=SystemClock(), rng=Random(), prefix=stream_prefix, settings=FAST)
+    bus = RedisBus(redis_url, clock=SystemClock(), rng=Random(), streams=Streams(stream_prefix), settings=FAST)
     places = MongoPlaces(parts.mongo, settings.database, bus.streams.starters, SystemClock())
     foreign = Foreign(True, places, starting.room)
     bus.subscribe(Subscription(STREAM, bus.streams.starters, dying, foreign=foreign))

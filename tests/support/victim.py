@@ -15,6 +15,7 @@ import structlog
 
 from adapters.bus import Ack, Delivery, Subscription, Verdict
 from adapters.clock import SystemClock
+from adapters.streams.names import Streams
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 
@@ -39,7 +40,7 @@ async def main(url: str, prefix: str, stream: str, group: str, how: str) -> None
     settings = StreamSettings(
         max_records=1_000, heartbeat_ms=500, heartbeat_every_s=0.1, tend_every_s=0.1, claim_idle_ms=50, alone_limit=2
     )
-    bus = RedisBus(url, clock=SystemClock(), rng=Random(os.getpid()), prefix=prefix, settings=settings)
+    bus = RedisBus(url, clock=SystemClock(), rng=Random(os.getpid()), streams=Streams(prefix), settings=settings)
     bus.subscribe(Subscription(stream, group, hold if how == "hold" else die))
     await bus.start()
     await asyncio.Event().wait()

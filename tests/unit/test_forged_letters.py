@@ -1,6 +1,7 @@
 """Letters that somebody else may have written: they belong to the stream on which they were found."""
 
 from adapters.bus import Ack, Delivery
+from adapters.streams.names import Streams
 from orchestrator.dead_commands import DeadCommands
 
 
@@ -12,7 +13,7 @@ async def test_a_letter_can_not_name_another_stream_to_be_redriven_on() -> None:
 
     forged = {"id": "s/pay/action", "deadstream": "saga.replies", "deadid": "1-0", "deadreason": "why not"}
 
-    verdicts = await DeadCommands(keep)([Delivery("saga.commands.till.dead", "2-0", forged)])
+    verdicts = await DeadCommands(Streams(), keep)([Delivery("saga.commands.till.dead", "2-0", forged)])
 
     assert verdicts == [Ack()]
     assert kept == [(Delivery("saga.commands.till", "1-0", {"id": "s/pay/action"}), "why not")]

@@ -4,6 +4,7 @@ import pytest
 
 from adapters.bus import Entry
 from adapters.memory_bus import MemoryBus
+from adapters.streams.names import Streams
 from support.participants import (
     Bench,
     action,
@@ -148,7 +149,7 @@ async def test_a_batch_is_one_call_of_the_handler_and_one_transaction() -> None:
 async def test_bound_to_a_bus_it_answers_on_the_reply_stream() -> None:
     bench = Bench(bank())
     bus = MemoryBus(bench.clock, prefix="t.")
-    bank().bind(bus, bench.inbox, bench.clock, prefix="t.")
+    bank().bind(bus, bench.inbox, bench.clock, streams=Streams("t."))
     await bus.publish([Entry("t.commands.bank", delivery.fields) for delivery in deliveries([action(amount=2)] * 2)])
     await bus.run_until_idle()
     assert [fields["outcome"] for fields in bus.server.entries("t.replies")] == ["succeeded", "succeeded"]

@@ -1,0 +1,143 @@
+"""Many commands in one round trip to each server of a cluster.
+
+redis-py's pipeline for clusters asks what each command's keys are, and has a thread for each command of a transaction.
+Here the commands for one server go as they go to a single one (`pipeline.py`); where each belongs, which connections
+there are, and what a redirection means is redis-py's: `get_node_from_key`, `acquire_connection`, `move_slot`.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import AskError, MovedError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from adapters.streams.connection import LOST, Client
+from adapters.streams.pipeline import BEGIN, END, Argument, Command, ask, pack
+
+_ROUNDS = 4  #: so often a command is sent: to where it belonged, where it belongs, and where it is on its way to
+_ASKING = b"*1\r\n$6\r\nASKING\r\n"
+
+
+@dataclass(slots=True)
+class _Block:
+    """Commands of one slot, by their positions; several are one transaction."""
+
+    positions: list[int]
+    asking: Any = None  #: the server to which the slot is moving, where the key has gone there already
+
+    @property
+    def atomic(self) -> bool:
+        return len(self.positions) > 1
+
+    @property
+    def answers(self) -> int:
+        return len(self.positions) + (2 if self.atomic else 0) + (1 if self.asking else 0)
+
+    def packed(self, commands: Sequence[Command]) -> bytes:
+        inner = b"".join(pack(commands[position]) for position in self.positions)
+        if self.asking:
+            return _ASKING + inner
+        return BEGIN + inner + END if self.atomic else inner
+
+
+class ClusterPipeline:
+    """See `pipeline.Pipeline`. A server that is away is the answer to its own commands only."""
+
+    def __init__(self, client: Client, timeout_s: float) -> None:
+        self._client: Any = client
+        self._timeout_s = timeout_s
+
+    async def execute(self, commands: Sequence[Command]) -> list[object]:
+        """See `pipeline.Pipeline`."""
+        return await self._send(commands, [_Block([position]) for position in range(len(commands))])
+
+    async def at_once(self, commands: Sequence[Command]) -> list[object]:
+        """See `pipeline.Pipeline`: those of one slot are seen together, for a transaction has no more than one."""
+        await self._client.initialize()
+        slots: dict[int, list[int]] = {}
+        for position, command in enumerate(commands):
+            slots.setdefault(self._client.keyslot(_key(command)), []).append(position)
+        return await self._send(commands, map(_Block, slots.values()))
+
+    async def _send(self, commands: Sequence[Command], blocks: Iterable[_Block]) -> list[object]:
+        answers: list[object] = [None] * len(commands)
+        for _ in range(_ROUNDS):
+            await self._client.initialize()
+            nodes: dict[Any, list[_Block]] = {}
+            for block in blocks:
+                node = block.asking or self._client.get_node_from_key(_key(commands[block.positions[0]]))
+                nodes.setdefault(node, []).append(block)
+            again = await asyncio.gather(
+                *(self._exchange(node, commands, theirs, answers) for node, theirs in nodes.items())
+            )
+            blocks = [block for some in again for block in some]
+            if not blocks:
+                break
+        return answers
+
+    async def _exchange(
+        self, node: Any, commands: Sequence[Command], blocks: Sequence[_Block], answers: list[object]
+    ) -> list[_Block]:
+        """Send the blocks to one server and note its answers; those that have to be sent again."""
+        packed, count = b"".join(block.packed(commands) for block in blocks), sum(block.answers for block in blocks)
+        try:
+            connection = node.acquire_connection()
+            try:
+                if connection.should_reconnect():
+                    await connection.disconnect()
+                found = iter(await ask(connection, packed, count, self._timeout_s))
+            finally:
+                node.release(connection)
+        except LOST as error:
+            return await self._lost(node, blocks, answers, error)
+        return [again for block in blocks for again in await self._noted(block, found, answers)]
+
+    async def _lost(
+        self, node: Any, blocks: Sequence[_Block], answers: list[object], error: BaseException
+    ) -> list[_Block]:
+        """The connection broke off: it was stale, or another server has the slots by now. A timeout is not retried."""
+        retried = isinstance(error, RedisConnectionError) and all(
+            answers[position] is None for block in blocks for position in block.positions
+        )
+        for block in blocks:
+            for position in block.positions:
+                answers[position] = error
+        node.update_active_connections_for_reconnect()
+        await node.disconnect_free_connections()
+        with suppress(*LOST):
+            await self._client.nodes_manager.initialize(last_failed_node_name=node.name)
+        return [_Block(block.positions) for block in blocks] if retried else []
+
+    async def _noted(self, block: _Block, found: Iterator[object], answers: list[object]) -> list[_Block]:
+        """Note what a block was answered; what of it has to be sent again."""
+        theirs = [next(found) for _ in range(block.answers)]
+        if block.atomic:
+            if isinstance(theirs[-1], list):
+                for position, answer in zip(block.positions, theirs[-1], strict=True):
+                    answers[position] = answer
+                return []
+            # Nothing of it has happened. Who is refused is refused alone; the first redirection is that of all.
+            await self._redirection(next((answer for answer in theirs if isinstance(answer, AskError)), None))
+            return [_Block([position]) for position in block.positions]
+        (position,) = block.positions
+        answers[position] = theirs[-1]
+        again, asking = await self._redirection(theirs[-1])
+        return [_Block([position], asking)] if again else []
+
+    async def _redirection(self, answer: object) -> tuple[bool, Any]:
+        """Whether the answer names another server, and that server, where it is to be asked this once only."""
+        if isinstance(answer, MovedError):
+            await self._client.nodes_manager.move_slot(answer)
+            return True, None
+        node = self._client.get_node(answer.host, answer.port) if isinstance(answer, AskError) else None
+        return node is not None, node
+
+
+def _key(command: Command) -> Argument:
+    """The key that decides where a command belongs: each has one, or several of one slot."""
+    if command[0] == "XREADGROUP":
+        return command[-2]
+    return command[2] if command[0] in ("XGROUP", "XINFO") else command[1]
