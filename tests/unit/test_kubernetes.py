@@ -21,6 +21,12 @@ Manifest = dict[str, Any]
 DIRECTORY = ROOT / "deploy" / "kubernetes"
 KUBERNETES = ("1.32", "1.37")  #: the oldest and the newest that the manifests are checked against
 PARTICIPANTS = ("inventory", "payment", "orders")
+SECRETS = "/run/secrets/saga"  #: where each container finds its own
+CONTENTS = {
+    "mongo_url": "mongodb://db/?replicaSet=rs0",
+    "redis_url": "redis://redis",
+    "api_keys": f"ada:{'0' * 64}:read",
+}
 
 
 def manifests(name: str = "*") -> list[Manifest]:
@@ -38,6 +44,11 @@ def pods() -> Iterator[Manifest]:
 def containers() -> Iterator[Manifest]:
     for pod in pods():
         yield from pod["containers"]
+
+
+def secrets() -> dict[str, Manifest]:
+    """The files of each secret."""
+    return {each["metadata"]["name"]: each["stringData"] for each in manifests("secrets.example")}
 
 
 def probes(container: Manifest) -> dict[str, Manifest]:
@@ -74,25 +85,40 @@ def test_a_container_may_do_nothing_but_its_work() -> None:
             assert container["resources"]["limits"]["memory"]
 
 
-def test_each_variable_is_a_setting_and_can_be_read(tmp_path: Path) -> None:
-    known = {f"SAGA_{name.upper()}" for each in (Settings, ParticipantSettings) for name in each.model_fields}
-    given: dict[str, str] = next(each["data"] for each in manifests("config"))
-    assert given.keys() <= known
-    assert {each["name"] for container in containers() for each in container["env"]} <= known
-    values = {name.removeprefix("SAGA_").lower(): value for name, value in given.items()}
-    values |= {"mongo_url": "mongodb://db/?replicaSet=rs0", "redis_url": "redis://redis"}
-    keys = tmp_path / values["api_keys_file"].rpartition("/")[2]
-    keys.write_text(f"ada:{'0' * 64}:read\n")
-    assert Settings.model_validate({**values, "api_keys_file": keys}).http_host == "0.0.0.0"
-    assert ParticipantSettings.model_validate(values).metrics_port == 9464
+def test_each_variable_is_a_setting_and_each_container_starts_with_its_own(tmp_path: Path) -> None:
+    (config,) = manifests("config")
+    kinds: dict[str, type[Settings | ParticipantSettings]] = dict.fromkeys(PARTICIPANTS, ParticipantSettings)
+    for pod in pods():
+        (container,) = pod["containers"]
+        name = container["name"]
+        given = config["data"] | {each["name"]: each["value"] for each in container.get("env", ())}
+        kind = kinds.get(name, Settings)
+        assert given.keys() <= {
+            f"SAGA_{each.upper()}" for one in (Settings, ParticipantSettings) for each in one.model_fields
+        }
+        mounted = tmp_path / name
+        mounted.mkdir()
+        for file in secrets()[f"saga-{name}"]:
+            (mounted / file).write_text(CONTENTS[file])
+        values = {
+            each.removeprefix("SAGA_").lower(): value.replace(SECRETS, str(mounted)) for each, value in given.items()
+        }
+        settings = kind.model_validate(values)
+        assert (settings.mongo_url, settings.redis_url) == (CONTENTS["mongo_url"], CONTENTS["redis_url"])
 
 
-def test_each_secret_that_is_used_is_in_the_example_and_that_has_no_values() -> None:
-    example = {each["metadata"]["name"]: each["stringData"] for each in manifests("secrets.example")}
-    references = [each["valueFrom"]["secretKeyRef"] for container in containers() for each in container["env"]]
-    used = {(each["name"], each["key"]) for each in references} | {("saga-orchestrator", "api_keys")}
-    assert used == {(name, key) for name, data in example.items() for key in data}
-    assert not any(value for data in example.values() for value in data.values())
+def test_each_secret_that_is_mounted_is_in_the_example_and_that_has_no_values() -> None:
+    mounted = [volume["secret"]["secretName"] for pod in pods() for volume in pod["volumes"] if "secret" in volume]
+    assert sorted(mounted) == sorted(secrets())
+    assert not any(value for data in secrets().values() for value in data.values())
+
+
+def test_a_secret_is_a_file_and_in_no_environment() -> None:
+    # Whoever may look at a pod sees its environment.
+    for container in containers():
+        assert container["envFrom"] == [{"configMapRef": {"name": "saga"}}]
+        assert not any("valueFrom" in each for each in container.get("env", ()))
+        assert {"mountPath": SECRETS, "name": "secrets", "readOnly": True} in container["volumeMounts"]
 
 
 def test_each_probe_asks_a_route_that_is_open_at_a_port_that_there_is() -> None:
