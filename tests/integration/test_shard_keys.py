@@ -47,7 +47,10 @@ EVERYWHERE = {
     ("aggregate", "sagas", "$changeStream"): "the change stream of all sagas, while somebody listens",
     ("find", "sagas", "_id created_at ended_at status wake_at"): "retention: what has ended long ago",
     ("find", "sagas", ""): "a list without a filter",
-    ("find", "sagas", "status"): "a list",
+    ("find", "sagas", "status"): "a list of one status",
+    ("find", "sagas", "saga status"): "a list of one kind",
+    ("find", "sagas", "_id"): "a search: ids that begin so, and a hash keeps no order",
+    ("aggregate", "sagas", "_id"): "a search: how many there are, counted by the index of ids",
     ("find", "ledger", "_id"): "retention of the ledger: the oldest rows",
     ("delete", "ledger", "_id"): "retention of the ledger: these rows",
     ("update", "ledger", "_id"): "retention of the ledger: a key's opening row, which belongs to no saga",
@@ -146,7 +149,8 @@ async def work(settings: Settings, mongo: Mongo) -> None:
         await client.post("/v1/sagas", json=ordering(), headers={"Idempotency-Key": "k"})
         await client.post("/v1/sagas", json=ordering(), headers={"Idempotency-Key": "k"})
         await eventually(lambda: ended(client, 16))
-        await client.get("/v1/sagas?status=completed")
+        for wish in ("status=completed", "saga=order", "q=01"):
+            assert (await client.get(f"/v1/sagas?{wish}")).status_code == 200
         await client.get("/metrics")
         async with client.stream("GET", "/v1/sagas/events") as events:
             await eventually(lambda: any(call.shape[2] == "$changeStream" for call in _HEARD.calls))
