@@ -33,6 +33,7 @@ class Point(StrEnum):
     REDIS = "Redis"
     MONGODB = "MongoDB"  #: a server that is alone
     PRIMARY = "primary"  #: of a replica set of several
+    MASTER = "Redis master"  #: of several servers, with Sentinels or in a cluster
     ORCHESTRATOR_REDIS = "wire from orchestrators to Redis"
     PARTICIPANT_REDIS = "wire from participants to Redis"
     ORCHESTRATOR_MONGODB = "wire from orchestrators to MongoDB"
@@ -64,7 +65,7 @@ class What(StrEnum):
     KILL = "kill"  #: SIGKILL
     PAUSE = "pause"  #: SIGSTOP, and SIGCONT later
     RESTART = "restart"  #: SIGTERM; it ends in order and is started again
-    STEP_DOWN = "step down"  #: the replica set elects another primary
+    STEP_DOWN = "step down"  #: another one is to be primary, or master
     DISCONNECT = "disconnect at"  #: the server closes the connection instead of doing it
     TRIM = "trim"  #: every entry of the stream is gone, its group stays
     FORGE = "forge"  #: an entry that nobody of ours has sent

@@ -89,7 +89,7 @@ class Strike(BaseModel):
 
 
 #: Fields whose values a setup has in another form.
-_NOT_AS_IT_IS = {"name", "members", "faults", "upgrading", "rejecting", "invariants"}
+_NOT_AS_IT_IS = {"name", "members", "redis", "faults", "upgrading", "rejecting", "invariants"}
 
 
 class Scenario(BaseModel):
@@ -109,6 +109,7 @@ class Scenario(BaseModel):
     orchestrators: int = Field(2, ge=1, le=16)
     instances: int = Field(2, ge=1, le=16, description="Processes of each participant.")
     members: Literal[1, 3] = Field(1, description="Of MongoDB's replica set, in a real run.")
+    redis: Literal["one", "sentinel", "cluster"] = Field("one", description="What Redis is made of, in a real run.")
     participants_late_s: float = Field(0.0, ge=0, le=3_600, description="They begin so much later than all others.")
     batch: bool = Field(True, description="Whether the participants' handlers take batches.")
     skew_s: float = Field(0.0, ge=0, le=3_600, description="How far apart the processes' clocks are, at most.")
@@ -151,6 +152,8 @@ class Scenario(BaseModel):
         self.check_steps(saga)
         if self.members > 1:
             raise InvalidScenario(f"{self.name}: members is for real runs; a simulated MongoDB is one")
+        if self.redis != "one":
+            raise InvalidScenario(f"{self.name}: redis is for real runs; a simulated Redis is one")
         given = self.model_dump(exclude=_NOT_AS_IT_IS)
         return Setup(
             saga=saga,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from redis.asyncio import RedisCluster
+
 from adapters.clock import Clock
 from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
 from adapters.streams.connection import Client, close, connect, text, translating
@@ -16,6 +18,8 @@ from adapters.streams.figures import StreamFigures, figures, is_missing
 from adapters.streams.names import MAX_SLOTS, ORCHESTRATOR_GROUP, Streams
 from adapters.streams.progress import unsettled
 from adapters.streams.settings import StreamSettings
+
+AS_CLUSTER = "asked_as_cluster"  #: beside what INFO says: whether our URL names a cluster; one node of it has answered
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,7 +77,7 @@ def nothing_known(why: Unknown) -> RedisFacts:
 async def _info(client: Client) -> Mapping[str, Any]:
     with translating():
         found: Mapping[str, Any] = await client.info()
-    return found
+    return {**found, AS_CLUSTER: isinstance(client, RedisCluster)}
 
 
 async def _time(client: Client) -> datetime:

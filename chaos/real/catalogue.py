@@ -63,6 +63,14 @@ REPLICA_SET: tuple[Fault, ...] = (
     Fault(What.STEP_DOWN, Point.PRIMARY, for_s=10.0),
     *(Fault(what, Point.PRIMARY, for_s=_AWAY_S) for what in (What.KILL, What.PAUSE)),
 )
+#: These want a Redis of several servers.
+REDIS_OF_SEVERAL: tuple[Fault, ...] = (
+    Fault(What.STEP_DOWN, Point.MASTER),
+    *(Fault(what, Point.MASTER, for_s=_PAUSE_S) for what in (What.KILL, What.PAUSE)),
+)
 
-CATALOGUE: tuple[Fault, ...] = (*WITHIN, *PROCESSES, *ENTRIES, *REDIS, *MONGODB, *WIRES, *REPLICA_SET)
+CATALOGUE: tuple[Fault, ...] = (
+    *(*WITHIN, *PROCESSES, *ENTRIES, *REDIS, *MONGODB, *WIRES),
+    *(*REPLICA_SET, *REDIS_OF_SEVERAL),
+)
 BY_NAME = {fault.name: fault for fault in CATALOGUE}

@@ -24,6 +24,8 @@ _GROUPS: Mapping[str, tuple[tuple[Fault, ...], float]] = {
     "MongoDB": (catalogue.MONGODB, 8.0),
     "wires": (catalogue.WIRES, 7.0),
     "replica set": (catalogue.REPLICA_SET, 15.0),
+    "Redis with Sentinels": (catalogue.REDIS_OF_SEVERAL, 20.0),
+    "Redis Cluster": (catalogue.REDIS_OF_SEVERAL, 20.0),
     "upgrade": (_ROLLING, 10.0),
 }
 
@@ -32,6 +34,8 @@ def groups(usual: Setup) -> dict[str, Setup]:
     """A setup for each group: the usual one with the faults, and with as many sagas as it takes to meet them."""
     found = {name: _lasting(replace(usual, faults=faults), apart_s) for name, (faults, apart_s) in _GROUPS.items()}
     found["replica set"] = replace(found["replica set"], members=3)
+    found["Redis with Sentinels"] = replace(found["Redis with Sentinels"], redis="sentinel")
+    found["Redis Cluster"] = replace(found["Redis Cluster"], redis="cluster")
     found["upgrade"] = replace(found["upgrade"], upgraded=True)
     found["entries"] = _lasting(replace(usual, faults=(*catalogue.ENTRIES, *each_entry(usual))), 4.0)
     found["crash points"] = _lasting(replace(usual, faults=crash_points(usual)), 4.0)

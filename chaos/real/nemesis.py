@@ -10,6 +10,7 @@ from typing import Any
 from adapters.clock import Clock
 from adapters.servers import LocalServer
 from adapters.servers.redis import Refused
+from adapters.streams.address import OF_A_CLUSTER
 from adapters.streams.names import Streams
 from chaos.faults import Fault, Point, What
 from chaos.real import junk
@@ -51,6 +52,9 @@ class Nemesis:
                 await self._at_wire(fault, told)
         elif fault.point in (Point.ORCHESTRATOR, Point.PARTICIPANT, Point.SERVICES):
             await self._at_process(fault, told)
+        elif fault.point is Point.MASTER:
+            async with self._turns[Point.REDIS]:
+                await self._at_master(fault, told)
         elif fault.point in (Point.REDIS, Point.COMMAND, Point.REPLY):
             async with self._turns[Point.REDIS]:
                 await self._at_redis(fault, told)
@@ -125,6 +129,15 @@ class Nemesis:
             case _:
                 lose = {What.LOSE_FILE: self.servers.lose_file, What.TRUNCATE_FILE: self.servers.truncate_file}
                 await self._killed(redis, fault.for_s, lose.get(fault.what, _nothing))
+
+    async def _at_master(self, fault: Fault, told: Callable[[str], None]) -> None:
+        partition = f"{{{self.rng.randrange(OF_A_CLUSTER)}}}"
+        server = await asyncio.to_thread(self.servers.serving, partition)
+        told(f"port {server.port}")
+        if fault.what is What.STEP_DOWN:
+            await asyncio.to_thread(self.servers.hand_over, partition)
+        else:
+            await self._at_server(fault, server)
 
     async def _at_stream(self, fault: Fault, told: Callable[[str], None]) -> None:
         name = self.rng.choice(self.participants)

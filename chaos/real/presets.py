@@ -13,6 +13,7 @@ def _named(*names: str, times: int = 1, for_s: float | None = None) -> tuple[Str
 _KILLER_MONKEY = ("kill orchestrator", "kill participant")
 _BUS_WIPED = ("flush Redis", "lose group of command", "lose group of reply", "kill Redis", "lose file of Redis")
 _FAILOVER_STORM = ("step down primary", "kill primary")
+_MASTERS = ("step down Redis master", "kill Redis master", "pause Redis master")
 _KILLS = _named("kill orchestrator", "kill participant", "kill Redis", "kill MongoDB", times=3, for_s=DOWN_S)
 
 
@@ -34,6 +35,10 @@ PRESETS: Mapping[str, Scenario] = {
         ),
         Scenario(name="bus-wiped", faults=(*_named("flush Redis", times=4), *_named(*_BUS_WIPED[1:]))),
         Scenario(name="failover-storm", faults=_named(*_FAILOVER_STORM, times=3), members=3),
+        *(
+            Scenario(name=f"redis-{kind}", faults=_named(*_MASTERS, times=2), redis=kind, begun_within_s=90)
+            for kind in ("sentinel", "cluster")
+        ),
         Scenario(name="mixed-storm", faults=_named(*_KILLER_MONKEY, *_BUS_WIPED, *_FAILOVER_STORM), members=3),
         Scenario(name="kills", faults=_KILLS),
         Scenario(name="kills-alone", faults=_KILLS, orchestrators=1, instances=1),

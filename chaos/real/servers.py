@@ -8,7 +8,8 @@ from typing import Any
 
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo, translating
-from adapters.servers import MongoServer, RedisServer, initiate_replica_set
+from adapters.servers import MongoServer, RedisServer, SentinelRedis, initiate_replica_set
+from adapters.servers.both import OF_SEVERAL
 
 APP_NAME = "saga-chaos"  #: whom no fault of MongoDB's strikes
 
@@ -32,14 +33,15 @@ class ChaosMongo(MongoServer):
 class RealServers:
     """All servers of a run, in one directory. Calls block; what talks to MongoDB is a coroutine."""
 
-    def __init__(self, directory: Path, members: int) -> None:
+    def __init__(self, directory: Path, members: int, redis: str = "one") -> None:
         self.redis = RedisServer(directory / "redis")
+        self.several = OF_SEVERAL[redis](directory) if redis in OF_SEVERAL else None  #: in the place of that one
         self.members = [ChaosMongo(directory / f"mongo-{n}", alone=members == 1) for n in range(1, members + 1)]
         self._struck = 0
 
     def start(self) -> None:
         """Start them all. Raises as `LocalServer.start`."""
-        self.redis.start()
+        (self.several or self.redis).start()
         for member in self.members:
             member.start()
         if len(self.members) > 1:
@@ -48,17 +50,20 @@ class RealServers:
 
     def kill(self) -> None:
         """Nothing of their data is wanted any more."""
-        for server in (self.redis, *self.members):
+        for server in (*self._redis_servers, *self.members):
             if server.is_running():
                 server.kill()
 
     def heal(self) -> None:
         """Whatever was done to their processes, they run."""
-        for server in (self.redis, *self.members):
+        for server in (*self._redis_servers, *self.members):
             if server.is_running():
                 server.resume()
             else:
                 server.start()
+        if self.several is not None:
+            self.several.heal()
+            return
         self.redis.execute("CONFIG", "SET", "maxmemory", "0")
         self.redis.execute("CLIENT", "UNPAUSE")
 
@@ -68,7 +73,29 @@ class RealServers:
         addresses = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
         return f"mongodb://{addresses}/?replicaSet=rs0"
 
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is, likewise."""
+        return (self.several or self.redis).url
+
+    @property
+    def _redis_servers(self) -> Sequence[RedisServer]:
+        return [self.redis] if self.several is None else self.several.servers
+
     # -- Redis ---------------------------------------------------------------------------------------------------------
+
+    def serving(self, key: str) -> RedisServer:
+        """The server that has the key now. Raises `ServerFailed` where there is none."""
+        if isinstance(self.several, SentinelRedis):
+            return self.several.master()
+        return self.redis if self.several is None else self.several.master_of(key)
+
+    def hand_over(self, key: str) -> None:
+        """Let another server have the key. Raises `ServerFailed` where none wants to."""
+        if isinstance(self.several, SentinelRedis):
+            self.several.fail_over()
+        elif self.several is not None:
+            self.several.fail_over(key)
 
     def lose_file(self) -> None:
         """Redis starts again without what it had written. It must not run."""
@@ -91,9 +118,10 @@ class RealServers:
 
     def groups(self, stream: str) -> list[dict[str, Any]]:
         """What XINFO says of the stream's groups; none where there is no stream."""
-        if not self.redis.execute("EXISTS", stream):
+        server = self.serving(stream)
+        if not server.execute("EXISTS", stream):
             return []
-        rows = self.redis.execute("XINFO", "GROUPS", stream)
+        rows = server.execute("XINFO", "GROUPS", stream)
         return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in rows]
 
     # -- MongoDB -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from chaos.real import evidence, workload
 from chaos.real.launch import ORCHESTRATOR, versions
 from chaos.real.processes import AT_WORK, Processes
 from chaos.real.proxy import Wire
+from chaos.real.servers import RealServers
 from chaos.real.setup import Setup
 from chaos.standins import endpoints
 from participants.participant import Participant
@@ -27,10 +28,10 @@ from sagas.imports import named
 class Services:
     """The services of one run. Raises `InvalidDefinition` where the setup names what is not there."""
 
-    def __init__(self, setup: Setup, plan: Path, mongo_url: str, wires: Mapping[Point, Wire]) -> None:
+    def __init__(self, setup: Setup, plan: Path, servers: RealServers, wires: Mapping[Point, Wire]) -> None:
         self._setup = setup
         self._plan = plan
-        self._mongo_url = mongo_url
+        self._servers = servers
         self._wires = wires
         self._ports = {f"orchestrator-{number}": free_port() for number in range(1, setup.orchestrators + 1)}
         self.known = 1  #: versions of the saga, to an orchestrator that starts now
@@ -56,11 +57,13 @@ class Services:
     def environment(self, name: str, role: str) -> Mapping[str, str]:
         """What a process finds in its environment, beside our own."""
         is_orchestrator = role == ORCHESTRATOR
-        redis = self._wires[Point.ORCHESTRATOR_REDIS if is_orchestrator else Point.PARTICIPANT_REDIS]
+        redis = self._wires.get(Point.ORCHESTRATOR_REDIS if is_orchestrator else Point.PARTICIPANT_REDIS)
         mongo = self._wires.get(Point.ORCHESTRATOR_MONGODB if is_orchestrator else Point.PARTICIPANT_MONGODB)
         return {
-            "SAGA_MONGO_URL": f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true" if mongo else self._mongo_url,
-            "SAGA_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0",
+            "SAGA_MONGO_URL": f"mongodb://127.0.0.1:{mongo.port}/?directConnection=true"
+            if mongo
+            else self._servers.mongo_url,
+            "SAGA_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0" if redis else self._servers.redis_url,
             "SAGA_DATABASE_PREFIX": evidence.PREFIX,
             "SAGA_STREAM_PREFIX": Streams().prefix,
             "SAGA_HTTP_HOST": "127.0.0.1",

@@ -32,6 +32,7 @@ class Setup:
     orchestrators: int = 2
     instances: int = 2  #: processes of each participant
     members: int = 1  #: of MongoDB's replica set
+    redis: str = "one"  #: what Redis is made of: one server, or `sentinel`, or `cluster`
     batch: bool = True  #: whether stand-ins take batches
     upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
     heal_within_s: float = 120.0  #: then everything must have ended
@@ -57,6 +58,10 @@ class Setup:
                 raise Impossible(
                     f"{fault.name} strikes only a simulated run; chaos.real.catalogue has all of a real one"
                 )
+            if fault.point is Point.MASTER and self.redis == "one":
+                raise Impossible(f"{fault.name} needs a Redis of several servers: sentinel or cluster")
+            if fault.point in _ONE_REDIS and self.redis != "one":
+                raise Impossible(f"{fault.name} needs a Redis that is alone: several are struck at their master")
             if fault.point is Point.PRIMARY and self.members < 3:
                 raise Impossible(f"{fault.name} needs a replica set of at least three members")
             if self.members > 1 and fault.point in _ALONE:
@@ -68,4 +73,5 @@ class Setup:
                 )
 
 
+_ONE_REDIS = (Point.REDIS, Point.COMMAND, Point.REPLY, Point.ORCHESTRATOR_REDIS, Point.PARTICIPANT_REDIS)
 _ALONE = (Point.MONGODB, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)

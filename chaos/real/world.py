@@ -15,6 +15,7 @@ from adapters.errors import Unavailable
 from adapters.mongo import Mongo
 from adapters.servers import ServerFailed
 from adapters.servers.redis import Refused
+from adapters.streams.address import streams_at
 from adapters.streams.names import Streams
 from chaos.evidence import Evidence
 from chaos.faults import Fault, Point, Subject
@@ -69,7 +70,7 @@ class World:
         self.sagas = known_sagas(self.setup)
         self.saga = self.sagas[0]
         self.participants = list(players(self.setup))
-        self.servers = RealServers(self.directory, self.setup.members)
+        self.servers = RealServers(self.directory, self.setup.members, self.setup.redis)
         self.plan = Plan.write(self.directory / "plan", self.setup.faults, self.seed)
         self._wires: dict[Point, Wire] = {}
         self._load_log = self.directory / "load.log"
@@ -84,7 +85,7 @@ class World:
             mongo = Mongo.connect(self.servers.mongo_url, app_name=APP_NAME)
             stack.push_async_callback(mongo.close)
             await self._connect(stack)
-            self.services = Services(self.setup, self.plan.directory, self.servers.mongo_url, self._wires)
+            self.services = Services(self.setup, self.plan.directory, self.servers, self._wires)
             self.processes = Processes(self.clock, self.directory, self.services.environment)
             await workload.seed(mongo, self.saga, self.setup.sagas, self.clock, self.rng)
             stack.push_async_callback(self.processes.kill_all)
@@ -101,9 +102,10 @@ class World:
             return await self._evidence(mongo)
 
     async def _connect(self, stack: AsyncExitStack) -> None:
-        redis = {Point.ORCHESTRATOR_REDIS: self.servers.redis.port, Point.PARTICIPANT_REDIS: self.servers.redis.port}
-        mongo = {}
-        if self.setup.members == 1:  # Of several, clients ask each by the address that the others know it by.
+        redis, mongo = {}, {}
+        if self.setup.redis == "one":  # Of several, clients ask each by the address that the others know it by.
+            redis = dict.fromkeys((Point.ORCHESTRATOR_REDIS, Point.PARTICIPANT_REDIS), self.servers.redis.port)
+        if self.setup.members == 1:
             port = self.servers.members[0].port
             mongo = {Point.ORCHESTRATOR_MONGODB: port, Point.PARTICIPANT_MONGODB: port}
         faults = self.setup.faults
@@ -250,10 +252,10 @@ class World:
 
     def _busy(self) -> bool:
         """Whether anything is unread or unacknowledged."""
-        streams = Streams()
-        replies = [streams.replies, *map(streams.replies_of, range(SLOTS))]
-        names = [*replies, *(streams.commands(name) for name in self.participants)]
-        groups = [group for name in names for group in self.servers.groups(name)]
+        streams = streams_at(self.servers.redis_url, Streams().prefix, None)
+        replies = [*streams.all_of(streams.replies), *map(streams.replies_of, range(SLOTS))]
+        commands = [stream for name in self.participants for stream in streams.all_of(streams.commands(name))]
+        groups = [group for name in (*replies, *commands) for group in self.servers.groups(name)]
         return any(group["pending"] or group["lag"] for group in groups)
 
     async def _evidence(self, mongo: Mongo) -> Evidence:

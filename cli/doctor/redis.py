@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.facts import Unknown
 from adapters.streams.figures import StreamFigures
-from adapters.streams.health import Readers, RedisFacts
+from adapters.streams.health import AS_CLUSTER, Readers, RedisFacts
 from cli.doctor.check import Check, failed, judged, listed, ok, warning
 
 Info = Mapping[str, Any]
@@ -56,9 +56,11 @@ def _version(name: str, info: Info) -> Check:
 
 
 def _role(name: str, info: Info) -> Check:
+    if info.get(AS_CLUSTER):
+        return ok(name, "a cluster")
     if info.get("cluster_enabled"):
         return failed(
-            name, "a cluster", "Name a Redis that is none: streams of one service are not spread over several."
+            name, "one node of a cluster", "Let SAGA_REDIS_URL begin with redis+cluster:// and name some nodes."
         )
     if info.get("role") == "slave":
         return failed(name, "a replica, which nobody can write to", "Let SAGA_REDIS_URL name its master.")

@@ -9,9 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.clock import SystemClock
 from adapters.servers import ClusterRedis, SentinelRedis
 from adapters.streams.connection import close, connect
+from adapters.streams.health import look_at_redis
 from adapters.streams.settings import StreamSettings
+from cli.doctor.check import Status
+from cli.doctor.redis import judge_redis
 from orchestrator.settings import Settings
 from support.checker import violations
 from support.services import is_ready, ordering, participating, serving, settings_for
@@ -69,6 +73,10 @@ async def test_orders_complete_or_are_compensated(shop: Shop) -> None:
     await eventually(shop.is_done)
     assert await shop.statuses(done) == {"completed": BATCH}
     assert await shop.statuses(undone) == {"compensated": BATCH}
+    streams = shop.settings.streams
+    names = [*streams.all_of(streams.commands("inventory")), *streams.all_of(streams.replies), streams.events]
+    facts = await look_at_redis(shop.settings.redis_url, streams, names, SystemClock(), within_s=10)
+    assert [check for check in judge_redis(facts, serving=True) if check.status is not Status.OK] == []
 
 
 def kill(servers: Servers) -> None:

@@ -79,6 +79,8 @@ def test_it_strikes_at_the_nth_time(tmp_path: Path) -> None:
     [
         (Setup(faults=[Fault(What.STEP_DOWN, Point.PRIMARY)]), "needs a replica set"),
         (Setup(faults=[Fault(What.KILL, Point.MONGODB)], members=3), "needs a MongoDB that is alone"),
+        (Setup(faults=[Fault(What.KILL, Point.MASTER)]), "needs a Redis of several servers"),
+        (Setup(faults=[Fault(What.KILL, Point.REDIS)], redis="cluster"), "needs a Redis that is alone"),
         (Setup(faults=[Fault(What.FLUSH, Point.REDIS, step="confirm")]), "can't be aimed"),
         (Setup(faults=[Fault(What.BUS_OUTAGE, Point.COMMAND)]), "only a simulated run"),
     ],

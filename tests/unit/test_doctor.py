@@ -212,6 +212,7 @@ def test_every_check_has_a_name_of_its_own() -> None:
 def test_warnings_and_unknowns_are_no_failures() -> None:
     assert not has_failed([ok("a", "x"), warning("b", "x", "do"), unknown("c", "x")])
     assert has_failed(of_info(aof_enabled=0))
+    assert not has_failed(of_info(cluster_enabled=1, asked_as_cluster=True))
 
 
 def test_json_has_what_programs_rely_on_and_no_password() -> None:
