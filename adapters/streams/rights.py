@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 
-_EACH = "resetchannels -@all +ping +multi +exec +discard"
+_EACH = "resetchannels -@all +ping +multi +exec +discard +command +cluster|slots +asking"  # The last for clusters.
 _READ = "+xreadgroup +xack +xclaim +xpending +xrange +xlen +exists +xinfo|groups +xinfo|consumers"
 _GROUP = "+xgroup|create +xgroup|createconsumer +xgroup|delconsumer"
 _KEEP = "+exists +set +del +sadd +srem +sismember +hincrby +hdel"
@@ -65,7 +65,9 @@ def _partitioned(stream: str) -> list[str]:
 
 def _replies(streams: Streams) -> list[str]:
     """Not `replies.*`: that would have the dead letters, too."""
-    return [streams.replies, *(f"{streams.replies}.{slot}" for slot in ("[0-9]", "[0-9][0-9]"))]
+    numbers = ("[0-9]", "[0-9][0-9]")
+    partitions = (f"{{{number}}}" for number in numbers)
+    return [streams.replies, *(f"{streams.replies}.{number}" for number in (*numbers, *partitions))]
 
 
 def _kept(streams: Streams, read: Sequence[str], group: str) -> list[str]:

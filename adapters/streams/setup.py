@@ -8,14 +8,14 @@ from adapters.streams.publisher import create_group
 from adapters.streams.settings import StreamSettings
 
 
-async def set_up(url: str, prefix: str, participants: Sequence[str], *, users: bool) -> list[str]:
+async def set_up(url: str, streams: Streams, participants: Sequence[str], *, users: bool) -> list[str]:
     """Make the groups; the streams that had none. `users`: first read the file of users again.
 
     Raises `Unavailable`.
     """
-    streams = Streams(prefix)
     client = connect(url, StreamSettings())
-    names = [streams.replies, *(streams.commands(name) for name in participants)]
+    wholes = [streams.replies, *(streams.commands(name) for name in participants)]
+    names = [name for whole in wholes for name in streams.all_of(whole)]
     try:
         with translating():
             if users:

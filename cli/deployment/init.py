@@ -102,7 +102,7 @@ async def _database(
 
 async def _streams(wanted: Wanted) -> str:
     names, settings = [one.name for one in wanted.participants], wanted.settings
-    made = await set_up(settings.redis_url, settings.stream_prefix, names, users=wanted.passwords is not None)
+    made = await set_up(settings.redis_url, settings.streams, names, users=wanted.passwords is not None)
     return f"Redis has a new group on {', '.join(made)}." if made else "Redis has its groups."
 
 
