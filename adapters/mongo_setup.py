@@ -4,6 +4,7 @@ Everything may be done again: what is there already is made what it should be.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from adapters.errors import Unavailable
@@ -45,15 +46,24 @@ async def check_administrator(mongo: Mongo) -> None:
         await mongo.database(ADMIN).command("usersInfo", 1)
 
 
-async def make_first_user(url: str, name: str, password: str) -> None:
-    """The administrator, where there is no user yet. Raises `Unavailable`, also where there is one.
+async def make_administrator(url: str, password: str, previous: str | None) -> None:
+    """Give the administrator this password: the one known by the previous password, else the very first user.
 
-    From the server's own machine only, like the replica set.
+    The first one can be made from the server's own machine only, like the replica set. `url` names the server and no
+    user. Raises `Unavailable`, also where there is another user already.
     """
+    if previous:
+        known = url.replace("mongodb://", f"mongodb://{ADMIN}:{previous}@", 1)
+        with suppress(Unavailable):
+            return await _command(f"{known}&authSource={ADMIN}", "updateUser", pwd=password)
+    return await _command(url, "createUser", pwd=password, roles=["root"])
+
+
+async def _command(url: str, verb: str, **options: object) -> None:
     mongo = Mongo.connect(url, driver="pymongo", app_name="saga-init")
     try:
         with translating():
-            await mongo.database(ADMIN).command("createUser", name, pwd=password, roles=["root"])
+            await mongo.database(ADMIN).command(verb, ADMIN, **options)
     finally:
         await mongo.close()
 

@@ -22,15 +22,16 @@ def secrets(
     mongo: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where services find MongoDB.")] = "127.0.0.1:27017",
     redis: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where services find Redis.")] = "127.0.0.1:6379",
     participant: Participants = None,
+    new: Annotated[bool, typer.Option("--new", help="Make new passwords and keys for all.")] = False,
 ) -> None:
     """Write what each service and server needs to know those that it works with: a directory for each, once.
 
     All passwords and keys are made from one secret, DIRECTORY/init/master. Run it again after an update, or for one
-    more participant: what is right stays as it is. For a new secret, remove the master and run this and `saga init`.
+    more participant: what is right stays as it is. After --new run `saga init`, and start the services again.
     """
     from cli.deployment.run import run_secrets  # noqa: PLC0415
 
-    run_secrets(directory, mongo, redis, participant)
+    run_secrets(directory, mongo, redis, participant, new)
 
 
 def init(

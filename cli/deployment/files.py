@@ -16,7 +16,7 @@ from cli.deployment.passwords import Passwords
 from cli.failure import Failure
 from orchestrator.keys import Access, InvalidKeys, api_key, parse_keys
 
-MASTER = "master"
+MASTER, PREVIOUS = "master", "previous"
 INIT, MONGO, REDIS = "init", "mongo", "redis"
 ORCHESTRATOR, OPERATOR, PROMETHEUS = "orchestrator", "operator", "prometheus"
 PROBE = "probe"  #: a Redis user who needs no password, and may only ask whether Redis is there
@@ -50,10 +50,15 @@ class Installation:
         return f"redis://{name}:{password}@{self.redis}/0"
 
 
-def write(directory: Path, where: Installation) -> list[str]:
-    """Write what is missing or another by now; the names of these files. Raises `Failure`."""
+def write(directory: Path, where: Installation, *, new: bool = False) -> list[str]:
+    """Write what is missing or another by now; the names of these files. Raises `Failure`.
+
+    `new`: from a new secret. The one of before is kept beside it: MongoDB's administrator has its password still.
+    """
     try:
         master = directory / INIT / MASTER
+        if new and master.exists():
+            master.replace(master.with_name(PREVIOUS))
         passwords = Passwords.read(master) if master.exists() else Passwords.new()
         contents = {**contents_of(where, passwords), f"{INIT}/{MASTER}": (f"{passwords.secret.hex()}\n", _FOR_OWNER)}
         keys = directory / ORCHESTRATOR / "api_keys"

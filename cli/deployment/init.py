@@ -11,8 +11,8 @@ from adapters.mongo_setup import (
     ADMIN,
     Rights,
     check_administrator,
+    make_administrator,
     make_collections,
-    make_first_user,
     set_up_replica_set,
     set_up_user,
 )
@@ -36,6 +36,7 @@ class Wanted:
     of_participants: ParticipantSettings
     participants: Sequence[Participant]
     passwords: Passwords | None  #: without, no users are made
+    previous: Passwords | None  #: of before: MongoDB's administrator may have its password still
     member: str | None  #: the address by which MongoDB is found; None: as its URL says
     within_s: float
 
@@ -81,7 +82,7 @@ async def _databases(wanted: Wanted) -> str:
     mongo = Mongo.connect(wanted.settings.mongo_url, driver="pymongo", app_name="saga-init")
     try:
         if wanted.passwords is not None:
-            await _administrator(mongo, wanted.settings.mongo_url, wanted.passwords)
+            await _administrator(mongo, wanted, wanted.passwords)
         for name, (rights, indexes) in wanted.services.items():
             await _database(mongo, wanted, name, rights, indexes)
     finally:
@@ -106,10 +107,14 @@ async def _streams(wanted: Wanted) -> str:
     return f"Redis has a new group on {', '.join(made)}." if made else "Redis has its groups."
 
 
-async def _administrator(mongo: Mongo, url: str, passwords: Passwords) -> None:
+async def _administrator(mongo: Mongo, wanted: Wanted, passwords: Passwords) -> None:
+    """Known by the password of now, whether there was one before or not."""
+    url = wanted.settings.mongo_url
+    password = passwords.of_mongo(ADMIN)
+    previous = None if wanted.previous is None else wanted.previous.of_mongo(ADMIN)
     try:
         await check_administrator(mongo)
     except Unavailable:
         for first in direct_urls(url, anonymous=True)[:1]:
-            await make_first_user(first, ADMIN, passwords.of_mongo(ADMIN))
+            await make_administrator(first, password, previous)
         await check_administrator(mongo)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.databases import participant_settings
-from cli.deployment.files import Installation, write
+from cli.deployment.files import PREVIOUS, Installation, write
 from cli.deployment.init import Wanted, set_up_everything
 from cli.deployment.passwords import Passwords
 from cli.expected import explaining
@@ -19,7 +19,7 @@ from sagas import Definitions
 
 
 @explaining
-def run_secrets(directory: Path, mongo: str, redis: str, participants: Sequence[str] | None) -> None:
+def run_secrets(directory: Path, mongo: str, redis: str, participants: Sequence[str] | None, new: bool) -> None:
     """Write the files. Raises `Failure`."""
     settings = Settings.load(mongo_url=f"mongodb://{mongo}", redis_url=f"redis://{redis}")
     where = Installation(
@@ -30,7 +30,7 @@ def run_secrets(directory: Path, mongo: str, redis: str, participants: Sequence[
         participants=[one.name for one in _found(participants)],
         foreign=[*Definitions.load(settings.definitions).starting_on],
     )
-    written = write(directory, where)
+    written = write(directory, where, new=new)
     note(f"Written: {', '.join(written)}." if written else "Everything is as it should be.")
 
 
@@ -45,6 +45,7 @@ def run_init(
         of_participants=of_participants,
         participants=_found(participants),
         passwords=None if secrets is None else Passwords.read(secrets),
+        previous=None if secrets is None else _previous(secrets),
         member=member,
         within_s=within_s,
     )
@@ -52,6 +53,12 @@ def run_init(
     if seed:
         asyncio.run(seed_what_is_missing(of_participants))
         note("The products and customers of the examples are there.")
+
+
+def _previous(secrets: Path) -> Passwords | None:
+    """Those of before `saga secrets --new`."""
+    file = secrets.with_name(PREVIOUS)
+    return Passwords.read(file) if file.exists() else None
 
 
 def _found(names: Sequence[str] | None) -> list[Participant]:

@@ -48,7 +48,7 @@ def judge_indexes(name: str, missing: Mapping[str, Sequence[str] | None]) -> Che
         return failed(
             name,
             f"missing or changed: {listed(gone)}",
-            "Restart the orchestrator and the participants: each makes its own indexes when it starts.",
+            "Run `saga init`, or restart the orchestrator and the participants, where their users may make indexes.",
         )
     return ok(
         name, f"as they must be in {len(there)} collections" if there else "not made yet: no service has run here"

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+import redis
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -138,3 +139,23 @@ def test_a_participant_that_does_not_say_what_it_uses_may_not_remove(servers: Gu
     with MongoClient[Any](servers.url("desk", "mongo_url")) as client:
         done = {name for name, attempt in ACTIONS.items() if allowed(attempt, client.saga_desk.rooms)}
     assert done == {"find", "insert", "update"}
+
+
+def test_new_passwords_for_all_and_the_old_ones_are_good_for_nothing(servers: Guarded) -> None:
+    before = {service: servers.url(service, "mongo_url") for service in SERVICES}
+    where = ("--mongo", f"127.0.0.1:{servers.mongo.port}", "--redis", f"127.0.0.1:{servers.redis.port}")
+    # Redis reads its file when it starts, and when whoever runs `saga init` has come in with the password of before.
+    was = servers.url("init", "redis_url")
+    command("secrets", str(servers.secrets), *where, "--new")
+    redis.Redis.from_url(was, driver_info=None).acl_load()
+
+    servers.init()
+
+    for service in SERVICES:
+        with MongoClient[Any](servers.url(service, "mongo_url")) as client:
+            assert client[f"saga_{service}"].command("ping")["ok"] == 1
+        with (
+            MongoClient[Any](before[service]) as client,
+            pytest.raises(OperationFailure, match="Authentication failed"),
+        ):
+            client[f"saga_{service}"].command("ping")
