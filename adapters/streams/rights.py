@@ -2,7 +2,8 @@
 
 A user has several selectors, and a command must be allowed by one of them as a whole. That keeps apart what one list
 would mix up: whoever reads commands and adds replies could else forge commands for itself. Acknowledging and claiming
-need the right to write. A partition's stream has its number in braces: `saga.commands.inventory.{3}`.
+need the right to write. A partition's stream has its number in braces: `saga.commands.inventory.{3}`. Scripts may do
+what their user may do outside of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 
 _EACH = "resetchannels -@all +ping +multi +exec +discard +command +cluster|slots +asking"  # The last for clusters.
-_READ = "+xreadgroup +xack +xclaim +xpending +xrange +xlen +exists +xinfo|groups +xinfo|consumers"
+_READ = "+xreadgroup +xack +xclaim +xpending +xrange +xlen +exists +eval +xinfo|groups +xinfo|consumers"
 _GROUP = "+xgroup|create +xgroup|createconsumer +xgroup|delconsumer"
 _KEEP = "+exists +set +del +sadd +srem +sismember +hincrby +hdel"
 _PUBLISH = "+xadd +xgroup|create"
@@ -19,33 +20,30 @@ _LOOK = "+xrange +xlen +xpending +exists +xinfo|groups +xinfo|consumers"
 
 def of_participant(streams: Streams, name: str) -> Sequence[str]:
     """Reads its commands, answers them, and buries what it can't read."""
-    own = _partitioned(streams.commands(name))
-    kept = _kept(streams, own, name)
-    dead = [streams.dead(stream) for stream in own]
+    whole = streams.commands(name)
+    own = [whole, _partitions(whole)]
     return (
         f"{_EACH} {_READ} {_GROUP} +xtrim {_keys('RW', own)}",
-        _selector(_PUBLISH, _keys("W", [*_replies(streams), *dead])),
-        _selector(_KEEP, _keys("RW", kept)),
-        _selector("+eval", _keys("RW", [*own, *kept])),
+        _selector(_PUBLISH, _keys("W", [*_replies(streams), streams.dead(whole)])),
+        _selector(_KEEP, _keys("RW", _kept(streams, own, name))),
     )
 
 
 def of_orchestrator(streams: Streams, foreign: Iterable[str] = ()) -> Sequence[str]:
     """Reads replies, the letters of dead commands and events that start sagas; sends commands; tells of everything."""
-    replies, commands, theirs = _replies(streams), [f"{streams.commands('')}*"], [*map(_literally, foreign)]
-    letters = [streams.dead(stream) for stream in commands]
-    dead = [streams.dead(stream) for stream in [*replies, *theirs]]
-    looked_at = [*commands, *dead, streams.events, streams.dead(streams.events)]
-    read = [*replies, *letters, *theirs]
-    kept = [*_kept(streams, [*replies, *letters], ORCHESTRATOR_GROUP), *_kept(streams, theirs, streams.starters)]
-    slots = f"{streams.prefix}replica:*"
+    replies, commands, theirs = _replies(streams), f"{streams.commands('')}*", [*map(_literally, foreign)]
+    letters, slots = f"{commands}.dead", f"{streams.prefix}replica:*"
+    dead = [streams.dead(stream) for stream in [*_slots(streams), streams.replies, *theirs]]
+    read = [*replies, letters, *theirs]
+    kept = [*_kept(streams, [*replies, letters], ORCHESTRATOR_GROUP), *_kept(streams, theirs, streams.starters)]
+    looked_at = [commands, *dead, streams.events, streams.dead(streams.events)]
     return (
         f"{_EACH} +time {_READ} {_GROUP} +xinfo|stream {_keys('RW', read)}",
-        _selector(_PUBLISH, _keys("W", [*commands, *replies, *dead, streams.events])),
+        _selector(_PUBLISH, _keys("W", [commands, *replies, *dead, streams.events])),
         _selector("+xtrim", _keys("W", [*replies, streams.events])),
         _selector(_LOOK, _keys("R", looked_at)),
-        _selector(f"{_KEEP} +get +mget", _keys("RW", [*kept, slots])),
-        _selector("+eval", _keys("RW", [*read, *kept, slots])),
+        _selector(_KEEP, _keys("RW", kept)),
+        _selector("+get +set +del +eval", _keys("RW", [slots])),
     )
 
 
@@ -59,15 +57,17 @@ def of_admin() -> Sequence[str]:
     return ("+@all ~* &*",)
 
 
-def _partitioned(stream: str) -> list[str]:
-    return [stream, f"{stream}.{{*}}"]
+def _partitions(stream: str) -> str:
+    return f"{stream}.{{*}}"
+
+
+def _slots(streams: Streams) -> list[str]:
+    """Not `replies.*`: that would have the dead letters, too."""
+    return [f"{streams.replies}.{slot}" for slot in ("[0-9]", "[0-9][0-9]")]
 
 
 def _replies(streams: Streams) -> list[str]:
-    """Not `replies.*`: that would have the dead letters, too."""
-    numbers = ("[0-9]", "[0-9][0-9]")
-    partitions = (f"{{{number}}}" for number in numbers)
-    return [streams.replies, *(f"{streams.replies}.{number}" for number in (*numbers, *partitions))]
+    return [streams.replies, *_slots(streams), _partitions(streams.replies)]
 
 
 def _kept(streams: Streams, read: Sequence[str], group: str) -> list[str]:

@@ -67,7 +67,7 @@ class Composed:
     def compose(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """`docker compose …` to its end."""
         command = ["docker", "compose", "--project-name", PROJECT, *words]
-        environ = {**os.environ, "SAGA_PORT": str(self.port)}
+        environ = {**os.environ, "SAGA_HTTP_PORT": str(self.port)}
         done = subprocess.run(
             command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=UP_WITHIN_S, check=False
         )
