@@ -227,6 +227,7 @@ class World:
             accepted = sum(each.accepted for each in evidence.requests(self._load_log, self.saga.name))
             late = f"only {accepted:,} of {self.setup.sagas:,} sagas had been accepted"
             self.processes.unexpected.append(f"{LOAD_WITHIN_S:g} s after healing, {late}")
+            load.kill()  # Sagas that it started from now on would seem not to end.
         try:
             async with asyncio.timeout(self.setup.heal_within_s):
                 await self._until_ended(mongo)
