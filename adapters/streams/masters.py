@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
@@ -37,24 +37,36 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
         pooled.__init__(address.master, sentinel, **account, **address.tls, **options)
 
     async def get_master_address(self) -> Any:
-        """Host and port; all who want them at the same time share one answer.
-
-        redis-py puts the Sentinel that answered first in its list, and loses another where two tasks do so at once.
-        """
+        """Host and port; all who want them at the same time share one answer."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
             self._asking.add_done_callback(self._answered)
         return await asyncio.shield(self._asking)
 
-    async def _ask(self) -> Any:
+    async def _ask(self) -> tuple[str, int]:
         """Where there is another master than before, no connection to that one is used any longer."""
-        before, pooled = self.master_address, cast(Any, super())
-        address = await pooled.get_master_address()
+        before, address = self.master_address, await self._found()
+        self.master_address = address
         if before not in (None, address):
             in_use: Iterable[Any] = self._in_use_connections
             for connection in in_use:
                 connection.mark_for_reconnect()
+            await self.disconnect(inuse_connections=False)
         return address
+
+    async def _found(self) -> tuple[str, int]:
+        """What the first Sentinel says that answers; from then on that one is asked first.
+
+        redis-py asks for everything that they know of their masters, which names a new one a second or two later.
+        """
+        sentinels: list[Redis] = self.sentinel_manager.sentinels
+        for number, sentinel in enumerate(sentinels):
+            with suppress(RedisError, OSError, TimeoutError):
+                known: Any = await sentinel.sentinel_get_master_addr_by_name(self.service_name)
+                if known:
+                    sentinels[0], sentinels[number] = sentinel, sentinels[0]
+                    return known[0].decode(), known[1]
+        raise MasterNotFoundError(f"no Sentinel answers and knows {self.service_name}")
 
     def _answered(self, asking: asyncio.Task[Any]) -> None:
         self._asking = None

@@ -1,12 +1,20 @@
 """A participant's duties: repeats, compensations before and beside their actions, revokes, single and batched."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from adapters.bus import Entry
 from adapters.memory_bus import MemoryBus
 from adapters.streams.names import Streams
+from participants.context import BatchTransaction
+from participants.participant import Participant
 from support.participants import (
+    TAKE,
     Bench,
+    Take,
+    Taken,
     action,
     bank,
     compensation,
@@ -154,3 +162,21 @@ async def test_bound_to_a_bus_it_answers_on_the_reply_stream() -> None:
     await bus.run_until_idle()
     assert [fields["outcome"] for fields in bus.server.entries("t.replies")] == ["succeeded", "succeeded"]
     assert bench.inbox.database["till"] == 98
+
+
+async def test_batches_of_several_partitions_are_handled_one_at_a_time() -> None:
+    one, inside, most = Participant("bank"), 0, 0
+
+    @one.handles(TAKE, batch=True)
+    async def take(commands: Sequence[Take], tx: BatchTransaction) -> list[Taken]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.to_thread(int)
+        inside -= 1
+        return [Taken(amount=command.amount) for command in commands]
+
+    service = Bench(one).service
+    batches = [deliveries([action(f"s{number}", amount=1)]) for number in range(3)]
+    await asyncio.gather(*(service.handle(batch) for batch in batches))
+    assert most == 1

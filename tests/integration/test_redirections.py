@@ -1,0 +1,92 @@
+"""Commands find the server that has the key now: another master, another part of a cluster, a slot on its way."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.servers import ClusterRedis, SentinelRedis
+from adapters.streams.cluster_pipeline import ClusterPipeline
+from adapters.streams.connection import Client, close, connect
+from adapters.streams.masters import MasterPool
+from adapters.streams.pipeline import Command, ServerPipeline
+from adapters.streams.settings import StreamSettings
+
+STREAM = "redirected.{moving}"
+ADD: Command = ("XADD", STREAM, "*", "n", "1")
+
+
+@pytest.fixture
+async def client(sentinel_redis: SentinelRedis) -> AsyncIterator[Client]:
+    client = connect(sentinel_redis.url, StreamSettings())
+    yield client
+    await close(client)
+    sentinel_redis.master().execute("DEL", STREAM)
+    sentinel_redis.heal()
+
+
+async def test_a_master_that_is_none_any_more_is_left_also_while_it_still_takes_entries(
+    client: Client, sentinel_redis: SentinelRedis
+) -> None:
+    pipeline, pool = ServerPipeline(client, timeout_s=5), client.connection_pool
+    assert isinstance(pool, MasterPool)
+    await pipeline.execute([ADD])  # Its connection is kept.
+    sentinel_redis.fail_over()
+    before = sentinel_redis.master().execute("XLEN", STREAM)
+    await pool.get_master_address()  # As every second.
+    await pipeline.execute([ADD])  # Maybe still to the old one: the connection is left after it.
+    await pipeline.execute([ADD])
+    assert sentinel_redis.master().execute("XLEN", STREAM) > before
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_master_that_has_become_a_replica_is_left(
+    client: Client, sentinel_redis: SentinelRedis, at_once: bool
+) -> None:
+    pipeline, old = ServerPipeline(client, timeout_s=5), sentinel_redis.master()
+    await pipeline.execute([ADD])
+    sentinel_redis.fail_over()
+    new = sentinel_redis.master()
+    old.execute("REPLICAOF", "127.0.0.1", new.port)  # Its connections stay.
+    before = new.execute("XLEN", STREAM)
+    answers = await (pipeline.at_once if at_once else pipeline.execute)([("EXISTS", STREAM), ADD])
+    assert not any(isinstance(answer, Exception) for answer in answers)
+    assert new.execute("XLEN", STREAM) == before + 1
+
+
+async def test_a_slot_that_moves_to_another_server_is_followed_at_every_stage(cluster_redis: ClusterRedis) -> None:
+    client = connect(cluster_redis.url, StreamSettings())
+    pipeline, twice = ClusterPipeline(client, timeout_s=5), [ADD, ADD]
+    first = cluster_redis.master_of(STREAM)
+    second = next(node for node in cluster_redis.nodes if node.is_master and node is not first)
+    slot = int(first.execute("CLUSTER", "KEYSLOT", STREAM))
+    try:
+        answers = await pipeline.at_once(twice)
+        second.execute("CLUSTER", "SETSLOT", slot, "IMPORTING", first.id)
+        first.execute("CLUSTER", "SETSLOT", slot, "MIGRATING", second.id)
+        answers += await pipeline.at_once(twice)
+        first.execute("MIGRATE", "127.0.0.1", second.port, STREAM, 0, 5_000)
+        answers += [*await pipeline.at_once(twice), *await pipeline.execute(twice)]  # The key is there, the slot here.
+        for node in (second, first):
+            node.execute("CLUSTER", "SETSLOT", slot, "NODE", second.id)
+        answers += [*await pipeline.at_once(twice), *await pipeline.execute(twice)]
+        assert all(isinstance(answer, bytes) for answer in answers), answers
+        assert second.execute("XLEN", STREAM) == len(answers)
+    finally:
+        await close(client)
+
+
+async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis: ClusterRedis) -> None:
+    client = connect(cluster_redis.url, StreamSettings())
+    pipeline = ClusterPipeline(client, timeout_s=5)
+    here, there = "redirected.{0}", "redirected.{1}"
+    try:
+        away = cluster_redis.master_of(there)
+        assert cluster_redis.master_of(here) is not away
+        await pipeline.execute([("EXISTS", here), ("EXISTS", there)])
+        away.kill()
+        reached, lost = await pipeline.at_once([("EXISTS", here), ("EXISTS", there)])
+        assert reached == 0
+        assert isinstance(lost, Exception)
+    finally:
+        await close(client)
+        cluster_redis.heal()
