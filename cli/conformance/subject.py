@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+from adapters.streams.names import Streams
 from chaos.conformance.compose import Subject
 from chaos.samples import NoExample, example
 from cli.arguments import duration_s, json_object
@@ -95,8 +96,8 @@ def target_of(given: Given, of_step: OfStep, inbox_expiry: str, *, destructive: 
 def _placed(given: Given, subject: Subject) -> Target:
     prefix = os.environ.get(PREFIX_VARIABLE, DEFAULT_PREFIX)
     stream = given.stream or f"{prefix}{COMMANDS}{subject.participant}"
-    before, found, name = stream.partition(COMMANDS)
-    group = given.group or (name if found else subject.participant)
+    before, found, _ = stream.partition(COMMANDS)
+    group = given.group or Streams(before).own_group(stream) or subject.participant
     return Target(stream, group, before if found else prefix, subject)
 
 

@@ -18,6 +18,7 @@ from chaos.conformance.judge import Answer, Exchange, Row, faults
 from chaos.conformance.language import Age, Check, Data, Effect, Expect, Need, Sending
 from chaos.conformance.run import MAX_NAME
 from chaos.conformance.sheet import Result, Sheet, Status, as_json, as_junit, conversation
+from cli.conformance.subject import Given, OfStep, target_of
 from orchestrator.api.body import ID_PATTERN
 from sagas.messages import Kind
 
@@ -250,3 +251,18 @@ def test_what_is_shown_has_a_bound_and_no_control_characters() -> None:
     assert conversation(Result(replace(ANSWERED, steps=[then(DONE)]), Status.FAILED, exchanges=[exchange(DONE)]))[
         1:
     ] == ["← no answer"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "group"),
+    [
+        ("saga.commands.till", "till"),
+        ("saga.commands.till.{3}", "till"),
+        ("shop.commands.till", "till"),
+        ("orders-stream", "till"),
+    ],
+)
+def test_the_group_is_called_like_the_participant(stream: str, group: str) -> None:
+    given = Given(stream, None, "till.take", "{}", None, None, None)
+    target = target_of(given, OfStep(None, None), "never", destructive=False)
+    assert (target.stream, target.group) == (stream, group)
