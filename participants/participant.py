@@ -11,7 +11,6 @@ whatever the bus repeats, delays or reorders; what that takes is in barrier.py a
 opens no connection: `bind` connects it to a bus, an inbox and a clock.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, overload
@@ -28,6 +27,7 @@ from participants.inbox import Inbox
 from participants.metrics import Recorder
 from participants.replies import entries
 from participants.surroundings import Surroundings
+from participants.turns import Turns
 from sagas.contracts import REVOKE, C, Endpoint, R, check_name
 from sagas.errors import InvalidDefinition
 from sagas.messages import CommandMessage
@@ -133,16 +133,15 @@ class Service:
         self._surroundings = surroundings
         self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
-        # Partitions are read side by side, and two transactions that change the same balance would conflict.
-        self._turn = asyncio.Lock()
+        self._turns = Turns(self._executor.execute)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""
         messages = [self._decode(delivery) for delivery in deliveries]
         commands = [message for message in messages if isinstance(message, CommandMessage)]
         self._surroundings.taken_up(commands, self._clock.now())
-        async with self._turn:
-            answers = iter(await self._executor.execute(commands))
+        alone = any(delivery.redelivered for delivery in deliveries)
+        answers = iter(await (self._turns.alone if alone else self._turns.together)(commands))
         now = self._clock.now()
         return [
             message if isinstance(message, Dead) else Ack(publish=entries(self._name, message, next(answers), now))

@@ -103,7 +103,7 @@ class _Document:
         self._exchange(name, f"{name}.{REVOKE}", {Kind.REVOKE}, said, None)
         self._channels[f"commands.{name}"] |= {
             "address": stream,
-            "description": f"Commands for {name}, read by the consumer group `{group}`.",
+            "description": f"Commands for {name}, read by the consumer group `{group}`.{self._partitions(stream)}",
         }
 
     def _exchange(self, name: str, kind: str, kinds: set[Kind], said: str, endpoint: AnyEndpoint | None) -> None:
@@ -120,7 +120,7 @@ class _Document:
         self._channels["replies"] |= {
             "address": self._streams.replies,
             "description": "Answers of participants, on the stream that `replyto` names: this or `.0`, `.1` … of it. "
-            "Read by the group `orchestrator`.",
+            f"Read by the group `orchestrator`.{self._partitions(self._streams.replies)}",
         }
         self._operations[f"send.{kind}"] = {
             "action": "send",
@@ -132,6 +132,10 @@ class _Document:
                 "messages": [_in_channel("replies", f"{kind}.{outcome.value}") for outcome in payloads],
             },
         }
+
+    def _partitions(self, stream: str) -> str:
+        first, *others = self._streams.all_of(stream)
+        return f" It has {len(others) + 1} partitions, `{first}` to `{others[-1]}`." if others else ""
 
     def events(self, definitions: Definitions) -> None:
         """What happens to sagas, for anyone."""

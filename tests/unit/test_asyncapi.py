@@ -123,3 +123,10 @@ def test_the_document_fits_the_official_schema() -> None:
     """It is in the npm package @asyncapi/specs: schemas/3.0.0-without-$id.json."""
     schema = json.loads(Path(os.environ["SAGA_ASYNCAPI_SCHEMA"]).read_text())
     jsonschema.validators.validator_for(schema)(schema).validate(document())
+
+
+def test_partitions_are_told_where_there_are_any() -> None:
+    channels = describe(Definitions([order]), Streams(partitions=12))["channels"]
+    said = "It has 12 partitions, `saga.commands.payment.{0}` to `saga.commands.payment.{11}`."
+    assert channels["commands.payment"]["description"].endswith(said)
+    assert channels["replies"]["description"].endswith("`saga.replies.{0}` to `saga.replies.{11}`.")
