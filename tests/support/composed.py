@@ -17,7 +17,7 @@ import httpx
 from adapters.servers.process import free_port
 from support.source import ROOT
 
-PROJECT = "saga-test"
+PROJECT = f"saga-test-{os.getpid()}"  #: two runs on one Docker don't meet
 IMAGES = ("debian:13-slim", "mongo:7", "python:3.13-slim", "redis:7")
 UP_WITHIN_S = 600
 BUSY = (502, 503, 504)
