@@ -4,6 +4,7 @@ The users and roles are those that `saga init` makes, for the containers as well
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,11 @@ import redis
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from adapters.clock import SystemClock
+from adapters.mongo import Mongo
+from orchestrator.retention import SagaRetention
+from orchestrator.settings import Settings
+from participants.retention import LedgerRetention
 from support.guarded import Guarded, command, guarded
 
 UNAUTHORIZED = 13
@@ -49,6 +55,7 @@ EXPECTED: Mapping[str, Mapping[str, set[str]]] = {
     "payment": {"inbox": INBOX, "ledger": LEDGER, "accounts": {"find", "update"}},
     "orders": {"inbox": INBOX, "ledger": LEDGER, "orders": {"insert"}},
 }
+KEPT = {"SAGA_RETENTION_DAYS": "100", "SAGA_LEDGER_RETENTION_DAYS": "100", "SAGA_ARCHIVE": "true"}
 #: What retention needs, where it is set.
 KEPT_FOR_A_TIME: Mapping[str, Mapping[str, set[str]]] = {
     "orchestrator": {"sagas": {"remove"}, "sagas_archive": {"insert", "update"}},
@@ -121,14 +128,33 @@ def test_without_a_password_nobody_may_do_anything(servers: Guarded) -> None:
 
 
 def test_with_retention_set_each_may_remove_what_is_over_and_without_it_no_more(servers: Guarded) -> None:
-    kept = {"SAGA_RETENTION_DAYS": "100", "SAGA_LEDGER_RETENTION_DAYS": "100", "SAGA_ARCHIVE": "true"}
-    servers.init(**kept)
+    servers.init(**KEPT)
     try:
         for service in SERVICES:
             assert tried(servers, service) == expected(service, EXPECTED, KEPT_FOR_A_TIME)
     finally:
         servers.init()
     assert tried(servers, "inventory") == expected("inventory", EXPECTED)
+
+
+async def test_with_these_rights_what_is_over_goes(servers: Guarded) -> None:
+    servers.init("--seed", **KEPT)
+    clock = SystemClock()
+    later = clock.now() + timedelta(days=1)
+    over = {"_id": "over", "status": "completed", "created_at": clock.now(), "ended_at": clock.now()}
+    with MongoClient[Any](servers.url("init", "mongo_url")) as admin:
+        admin.saga_orchestrator.sagas.insert_one(over)
+    urls = {name: servers.url("orchestrator", name) for name in ("mongo_url", "redis_url")}
+    settings = Settings.load(**urls, retention_days=100, archive=True)
+    orchestrator, inventory = (Mongo.connect(servers.url(name, "mongo_url")) for name in SERVICES[:2])
+    try:
+        assert await SagaRetention(orchestrator, settings, clock, lambda _: None).purge(later) == 1
+        ledger = LedgerRetention(inventory, "saga_inventory", clock, keep=timedelta(days=100), archive=True)
+        assert await ledger.fold(later) > 0
+    finally:
+        await orchestrator.close()
+        await inventory.close()
+        servers.init()
 
 
 def test_a_participant_that_does_not_say_what_it_uses_may_not_remove(servers: Guarded) -> None:
