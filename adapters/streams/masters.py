@@ -11,14 +11,48 @@ from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from adapters.clock import Clock
 from adapters.streams.address import Address
 
 ASK_WITHIN_S = 1.0  #: a Sentinel that does not answer within that is passed over
+
+
+class MasterConnection(SentinelManagedConnection):
+    """Leads to who was master when it was made.
+
+    redis-py reconnects whenever a server says that it is read-only: without end, where Sentinels name that very one.
+    """
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """One answer. Raises `ConnectionError` where a read-only server is not the master any more."""
+        try:
+            return await super(SentinelManagedConnection, self).read_response(*arguments, **options)
+        except ReadOnlyError:
+            await self.leave_if_replaced()
+            raise
+
+    async def leave_if_replaced(self) -> None:
+        """Ask the Sentinels. Raises `ConnectionError` where they name another master, which the next command finds."""
+        this: Any = self
+        await this.connection_pool.get_master_address()
+        if this.should_reconnect():
+            await this.disconnect()
+            raise RedisConnectionError("it was the master, and is no longer")
+
+
+class _TlsMasterConnection(MasterConnection, SentinelManagedSSLConnection):
+    """The same with TLS."""
 
 
 class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
@@ -33,8 +67,9 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
         )
         self._asking: asyncio.Task[Any] | None = None
         account = {"db": address.db, "username": address.username, "password": address.password}
+        kind = _TlsMasterConnection if address.tls else MasterConnection
         pooled: Any = super()
-        pooled.__init__(address.master, sentinel, **account, **address.tls, **options)
+        pooled.__init__(address.master, sentinel, connection_class=kind, **account, **address.tls, **options)
 
     async def get_master_address(self) -> Any:
         """Host and port; all who want them at the same time share one answer."""

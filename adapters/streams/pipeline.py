@@ -13,11 +13,11 @@ from typing import Any, Protocol, cast
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.asyncio.connection import Connection
-from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from adapters.streams.connection import Client
+from adapters.streams.masters import MasterConnection
 
 Argument = str | bytes | int
 Command = tuple[Argument, ...]
@@ -94,15 +94,16 @@ async def ask(connection: Any, packed: bytes, count: int, timeout_s: float) -> l
 
 async def _send(connection: Any, packed: bytes) -> None:
     """What the connection does itself, but in a task of its own and with a timer of its own."""
-    if isinstance(connection, SentinelManagedConnection):
+    if isinstance(connection, MasterConnection):
         managed: Any = connection
         await managed.connect()  # If it is not: to whoever is master now.
     elif not connection.is_connected:
         await connection.connect_check_health(check_health=False)
     await connection.check_health()
     try:
-        connection._writer.write(packed)  # noqa: SLF001
-        await connection._writer.drain()  # noqa: SLF001
+        writer: Any = connection._writer  # noqa: SLF001
+        writer.write(packed)
+        await writer.drain()
     except BaseException as error:  # Half a command may be on its way: nothing can follow it.
         await connection.disconnect(nowait=True)
         if isinstance(error, OSError):
@@ -120,9 +121,8 @@ async def _answers(connection: Connection, count: int) -> list[object]:
             answer = await _answer(connection)
         elif isinstance(answer, RedisConnectionError):  # "I am loading", say: no answer to what was asked.
             raise answer
-        elif isinstance(answer, ReadOnlyError) and isinstance(connection, SentinelManagedConnection):
-            await connection.disconnect()
-            raise RedisConnectionError("it was the master, and is no longer")
+        elif isinstance(answer, ReadOnlyError) and isinstance(connection, MasterConnection):
+            await connection.leave_if_replaced()
         elif isinstance(answer, hiredis.PushNotification):
             continue
         answers.append(answer)
