@@ -90,7 +90,7 @@ class Orchestrator:
             clock=self.clock,
             rng=rng,
             streams=settings.streams,
-            settings=stream or StreamSettings(max_records=settings.reply_batch),
+            settings=stream or StreamSettings(max_records=settings.reply_batch, events_maxlen=settings.events_kept),
             on_dead=self.dead_letters,
         )
         self.tracer = tracer or Untraced()

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     reply_batch: int = Field(200, ge=1, le=10_000, description="Replies read and applied at once.")
     sweep_batch: int = Field(500, ge=1, le=10_000, description="Timers handled at once.")
     sweep_every_s: float = Field(0.25, ge=0.01, le=60, description="How often due timers are looked for.")
+    events_kept: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=1_000_000_000,
+        description="Newest entries of the stream of events; each takes some 450 bytes in Redis.",
+    )
     resend_rate: int = Field(5_000, ge=1, le=1_000_000, description="Commands sent again in a second, at most.")
     reply_streams: int = Field(
         16,

@@ -79,6 +79,12 @@ async def _drivers(settings: Settings) -> dict[str, str]:
     return {each["application"]["name"]: each["driver"]["name"] for each in found if "application" in each}
 
 
+async def test_as_many_events_are_kept_as_the_settings_say(mongo_url: str, redis_url: str) -> None:
+    orchestrator = Orchestrator(settings_for(mongo_url, redis_url, events_kept=1_234))
+    assert orchestrator.bus._shared.settings.events_maxlen == 1_234  # noqa: SLF001 - test_stream_housekeeping says what it does
+    await orchestrator.stop()
+
+
 async def test_a_thousand_in_a_batch_all_end(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/sagas:batch", json={"sagas": [ordering() for _ in range(1_000)]})
     assert Counter(result["status"] for result in answer.json()["results"]) == {"running": 1_000}
