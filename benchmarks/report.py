@@ -28,7 +28,9 @@ HALF_LOAD_MS, ALONE_MS, CONFLICTS = 250, 15, 0.01  #: goals
 SHARES = (
     ("at least 75 % of the floor, in one process, without HTTP", "engine", "floor", 0.75),
     ("at least 75 % of the floor, in batches over HTTP, each service a process", "batch", "floor", 0.75),
+    ("the same with `SAGA_MONGO_DRIVER=pymongo`", "pymongo-batch", "floor", 0.75),
     ("at least 60 % of the floor, a request for each saga", "post", "floor", 0.6),
+    ("the same with `SAGA_MONGO_DRIVER=pymongo`", "pymongo-post", "floor", 0.6),
     ("at least 75 % of that speed when 10 % of the payments are declined", "declined-10%", "batch", 0.75),
     ("four orchestrators are no slower than one", "orchestrators-4", "batch", 1.0),
 )
@@ -158,6 +160,7 @@ def _machine(about: dict[str, Any]) -> str:
         f"Python {about['python']}, MongoDB {about['mongodb']}, Redis {about['redis']}. "
         "Everything ran on this machine, the load generator too; "
         f"its load was {load} before."
+        + (" All of it had real-time priority over whatever else ran there." if about.get("real_time") else "")
     )
 
 

@@ -194,6 +194,7 @@ def machine(servers: Servers) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load_before": [round(load, 2) for load in os.getloadavg()],
+        "real_time": hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
         **versions,
     }
 
