@@ -86,8 +86,6 @@ class ClusterPipeline:
         try:
             connection = node.acquire_connection()
             try:
-                if connection.should_reconnect():
-                    await connection.disconnect()
                 found = iter(await ask(connection, packed, count, self._timeout_s))
             finally:
                 node.release(connection)

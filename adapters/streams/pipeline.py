@@ -79,8 +79,6 @@ class ServerPipeline:
         except BaseException:
             await self._pool.release(connection)
             raise
-        if connection.should_reconnect():  # It leads to who was master.
-            await connection.disconnect()
         self._kept.append(connection)
         return answers
 
@@ -94,6 +92,8 @@ async def ask(connection: Any, packed: bytes, count: int, timeout_s: float) -> l
 
 async def _send(connection: Any, packed: bytes) -> None:
     """What the connection does itself, but in a task of its own and with a timer of its own."""
+    if connection.should_reconnect():  # It leads to who was master.
+        await connection.disconnect(nowait=True)
     if isinstance(connection, MasterConnection):
         managed: Any = connection
         await managed.connect()  # If it is not: to whoever is master now.
