@@ -71,11 +71,11 @@ class ServerPipeline:
         async def exchange() -> list[object]:
             return await ask(connection, packed, count, self._timeout_s)
 
-        async def disconnect(_: Exception) -> None:
-            await connection.disconnect()
+        async def disconnected(_: Exception) -> None:
+            """It is by now."""
 
         try:
-            answers: list[object] = await connection.retry.call_with_retry(exchange, disconnect)
+            answers: list[object] = await connection.retry.call_with_retry(exchange, disconnected)
         except BaseException:
             await self._pool.release(connection)
             raise
@@ -85,9 +85,13 @@ class ServerPipeline:
 
 async def ask(connection: Any, packed: bytes, count: int, timeout_s: float) -> list[object]:
     """So many answers to what is sent. Raises `TimeoutError`, and redis-py's errors where the connection breaks off."""
-    async with asyncio.timeout(timeout_s):
-        await _send(connection, packed)
-        return await _answers(connection, count)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await _send(connection, packed)
+            return await _answers(connection, count)
+    except BaseException:  # Half a command may be on its way, or answers that no later command may get.
+        await connection.disconnect(nowait=True)
+        raise
 
 
 async def _send(connection: Any, packed: bytes) -> None:
@@ -104,11 +108,8 @@ async def _send(connection: Any, packed: bytes) -> None:
         writer: Any = connection._writer  # noqa: SLF001
         writer.write(packed)
         await writer.drain()
-    except BaseException as error:  # Half a command may be on its way: nothing can follow it.
-        await connection.disconnect(nowait=True)
-        if isinstance(error, OSError):
-            raise RedisConnectionError(f"while writing: {error}") from error
-        raise
+    except OSError as error:
+        raise RedisConnectionError(f"while writing: {error}") from error
 
 
 async def _answers(connection: Connection, count: int) -> list[object]:
@@ -131,7 +132,6 @@ async def _answers(connection: Connection, count: int) -> list[object]:
 
 async def _answer(connection: Connection) -> object:
     try:
-        # It disconnects when it is interrupted: no later command gets what this one has not read.
         return await connection.read_response(timeout=math.inf)
     except ResponseError as error:
         return error
