@@ -52,6 +52,13 @@ async def close(client: Client) -> None:
         await pool.aclose()
 
 
+def make_room(client: Client, settings: StreamSettings, readers: int) -> None:
+    """Each reader has one connection that waits, and who looks after it one more; the others are shared."""
+    pool: Any = getattr(client, "connection_pool", None)
+    if pool is not None:  # To a server of a cluster there are enough.
+        pool.max_connections = settings.max_connections + 2 * readers
+
+
 def _of_cluster(address: Address, options: dict[str, Any]) -> Client:
     """A client that knows which server has which keys. It has the methods of a client of one server."""
     # Not tried again here, and no new look at everything at each fifth redirection: both end every connection to every

@@ -79,7 +79,10 @@ class ServerPipeline:
         except BaseException:
             await self._pool.release(connection)
             raise
-        self._kept.append(connection)
+        if len(self._kept) < self._pool.max_connections // 2:  # The others are for whoever else uses the client.
+            self._kept.append(connection)
+        else:
+            await self._pool.release(connection)
         return answers
 
 

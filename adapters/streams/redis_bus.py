@@ -17,7 +17,7 @@ from adapters.errors import Unavailable
 from adapters.streams import leases
 from adapters.streams.address import Address, Kind
 from adapters.streams.cluster_pipeline import ClusterPipeline
-from adapters.streams.connection import close, connect, translating
+from adapters.streams.connection import close, connect, make_room, translating
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker, broker
 from adapters.streams.figures import StreamFigures, figures
@@ -107,6 +107,7 @@ class RedisBus:
         if self._shared.stopping.is_set():
             return
         self._guardians.append(Guardian(self._shared, subscription, self._broker, late=self._started))
+        make_room(self._shared.client, self._shared.settings, len(self._guardians))
         if self._started:
             self._guardians[-1].start()
 

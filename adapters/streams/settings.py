@@ -45,7 +45,7 @@ class StreamSettings:
     events_age_s: float = 7 * 86_400.0  #: events older than this are trimmed
     dead_consumer_idle_s: float = 600.0  #: a consumer without pending entries, idle that long, loses its name
     publish_chunk: int = 1_000  #: entries per pipeline
-    max_connections: int = 64  #: one per subscription for its blocked read, the others shared
+    max_connections: int = 64  #: shared by all; each subscription has two more
     socket_timeout_s: float = 5.0  #: a server silent for that long counts as away
     drain_timeout_s: float = 15.0  #: how long `stop` waits for the batch in hand
     backoff_first_s: float = 0.1  #: first pause while a server is away; doubles, with jitter
