@@ -117,6 +117,14 @@ class Bus(Protocol):
         ...
 
     @property
+    def in_order(self) -> bool:
+        """Whether `publish` puts entries on their streams in the order given, wherever it breaks off.
+
+        Not so where streams are on several servers.
+        """
+        ...
+
+    @property
     def renew_every_s(self) -> float:
         """How often a lease is to be renewed."""
         ...

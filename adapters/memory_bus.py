@@ -40,6 +40,7 @@ class MemoryBus:
         self._alone_limit = alone_limit
         self._retry_s = retry_s
         self.lease_s, self.renew_every_s = 3.0, 1.0
+        self.in_order = True
         self._on_dead = on_dead
         self._on_publish: OnPublish | None = None
         self._subscriptions: list[Subscription] = []

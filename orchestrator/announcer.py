@@ -6,6 +6,7 @@ import structlog
 
 from adapters.bus import Bus, Entry
 from adapters.clock import Clock
+from adapters.errors import Unavailable
 from adapters.streams.envelope import Unencodable, encode_command, encode_event
 from adapters.streams.names import Streams
 from adapters.tracing.context import trace_id_of
@@ -16,6 +17,8 @@ from orchestrator.pace import Pace
 from sagas.messages import CommandMessage, EventMessage
 
 log = structlog.get_logger(__name__)
+
+_Sendable = tuple[int, Entry]  #: the position of the decision that wants it sent
 
 
 class Announcer:
@@ -51,11 +54,11 @@ class Announcer:
         """
         events = [(n, self._event(message)) for n, decided in enumerate(decisions) for message in decided.events]
         commands = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
-        sendable = [*events, *((n, entry) for n, entry in commands if entry is not None)]
+        sendable: Sequence[_Sendable] = [*events, *((n, entry) for n, entry in commands if entry is not None)]
         if not sendable:
             return set()
         begin_ns = self._tracer.now_ns()
-        results = await self._bus.publish([entry for _, entry in sendable])
+        results = await self._publish(sendable, len(events))
         if self._tracer.on:
             tell_commands(self._tracer, [entry for _, entry in sendable], results, begin_ns)
         errors = [error for error in results if error is not None]
@@ -65,6 +68,16 @@ class Announcer:
         if errors:
             log.error("stream-refuses", messages=len(errors), reason=str(errors[0]))
         return {n for (n, _), error in zip(sendable, results, strict=True) if error is not None}
+
+    async def _publish(self, sendable: Sequence[_Sendable], events: int) -> Sequence[Unavailable | None]:
+        """One result each; where streams are on several servers, a command is refused with an event of its decision."""
+        if self._bus.in_order:
+            return await self._bus.publish([entry for _, entry in sendable])
+        commands, told = sendable[events:], sendable[:events]
+        results = await self._bus.publish([entry for _, entry in told])
+        refused = {n: error for (n, _), error in zip(told, results, strict=True) if error is not None}
+        taken = iter(await self._bus.publish([entry for n, entry in commands if n not in refused]))
+        return [*results, *(refused[n] if n in refused else next(taken) for n, _ in commands)]
 
     def _command(self, message: CommandMessage) -> Entry | None:
         try:

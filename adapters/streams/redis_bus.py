@@ -52,7 +52,8 @@ class RedisBus:
         settings = settings or StreamSettings()
         self.streams = streams or Streams()
         address, client = Address.parse(url), connect(url, settings)
-        kind = ClusterPipeline if address.kind is Kind.CLUSTER else ServerPipeline
+        self.in_order = address.kind is not Kind.CLUSTER
+        kind = ServerPipeline if self.in_order else ClusterPipeline
         pipeline = kind(client, settings.socket_timeout_s)
         self._broker = broker(address, client, pipeline, settings)
         self._shared = Shared(

@@ -1,15 +1,23 @@
 """Commands find the server that has the key now: another master, another part of a cluster, a slot on its way."""
 
 from collections.abc import AsyncIterator
+from itertools import count
+from random import Random
 
 import pytest
 
+from adapters.clock import SystemClock
+from adapters.errors import Unavailable
 from adapters.servers import ClusterRedis, SentinelRedis
 from adapters.streams.cluster_pipeline import ClusterPipeline
 from adapters.streams.connection import Client, close, connect
 from adapters.streams.masters import MasterPool
+from adapters.streams.names import Streams
 from adapters.streams.pipeline import Command, ServerPipeline
+from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
+from orchestrator.announcer import Announcer
+from support.orders import started
 
 STREAM = "redirected.{moving}"
 ADD: Command = ("XADD", STREAM, "*", "n", "1")
@@ -88,4 +96,22 @@ async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis
         assert isinstance(lost, Exception)
     finally:
         await close(client)
+        cluster_redis.heal()
+
+
+async def test_no_command_is_sent_while_the_server_of_its_events_is_away(cluster_redis: ClusterRedis) -> None:
+    streams, clock = Streams("redirected.", partitions=12), SystemClock()
+    bus = RedisBus(cluster_redis.url, clock=clock, rng=Random(0), streams=streams)
+    away, commands = cluster_redis.master_of(streams.events), streams.commands("inventory")
+    streams_of = ((name, streams.partition(commands, name)) for name in (f"s{n}" for n in count()))
+    saga_id, stream = next(each for each in streams_of if cluster_redis.master_of(each[1]) is not away)
+    there = cluster_redis.master_of(stream)
+    assert not await bus.problems()  # It knows all servers.
+    away.kill()
+    try:
+        with pytest.raises(Unavailable):
+            await Announcer(bus, streams, clock).announce([started(saga_id, clock.now())])
+        assert there.execute("EXISTS", stream) == 0
+    finally:
+        await bus.stop()
         cluster_redis.heal()

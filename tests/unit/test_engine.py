@@ -55,6 +55,18 @@ async def test_an_accepted_saga_survives_a_bus_that_is_away(world: World) -> Non
     assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
 
 
+async def test_where_streams_are_on_several_servers_a_command_waits_for_its_events(world: World) -> None:
+    world.bus.in_order = False
+    world.bus.server.refused.add(STREAMS.events)
+    await world.start("a")
+    assert world.sent(INVENTORY) == []
+    world.bus.server.refused.clear()
+    world.clock.advance(3)
+    await world.sweeper.sweep()
+    assert world.sent(INVENTORY) == [("a/reserve-stock/action", "1")]
+    assert [fields["type"] for fields in world.bus.server.entries(STREAMS.events)] == ["saga.order.started"]
+
+
 async def test_nothing_is_accepted_while_the_store_is_away(world: World) -> None:
     world.store.away = True
     with pytest.raises(Unavailable):
