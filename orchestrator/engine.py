@@ -244,8 +244,11 @@ class Engine:
         return None
 
     async def resend(self, participant: str | None, page: int = 500, share: Share = WHOLE) -> int:
-        """Announce once more what the sagas of our share await from the participant (None: from any); how many."""
-        count = 0
+        """Announce once more what the sagas of our share await from the participant (None: from any); how many.
+
+        Raises `Unavailable` where some of it could not be announced; all the rest has been.
+        """
+        count = unsent = 0
         last: SagaState | None = None
         while states := await self.store.awaiting(participant, last, page):
             last, states = states[-1], [state for state in states if share.distance(state.id) == 0]
@@ -254,10 +257,13 @@ class Engine:
             pairs = [(self.definition(state), state) for state in states]
             tried = [self._repeated(saga, state, now) for saga, state in pairs if saga is not None]
             repeats = [decision for decision in tried if decision is not None]
-            await self.announcer.announce(repeats)
-            self._observer.sent_again(repeats)
+            refused = await self.announcer.announce(repeats)
+            self._observer.sent_again([each for n, each in enumerate(repeats) if n not in refused])
             self.announcer.pace.spend(len(repeats))
             count += len(states)
+            unsent += len(refused)
+        if unsent:
+            raise Unavailable(f"of what is awaited, the commands of {unsent} sagas are not on their streams")
         self.announcer.sent_again()
         return count
 

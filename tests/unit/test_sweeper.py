@@ -78,6 +78,17 @@ async def test_everything_in_flight_is_sent_again_when_replies_were_lost(world: 
     assert await world.engine.resend("payment") == 1
 
 
+async def test_what_a_stream_refuses_has_not_been_sent_again(world: World) -> None:
+    await world.start("a", "b", "c")
+    await world.engine.apply([Input("a", success(world.state("a")))])
+    world.clock.advance(1)
+    world.bus.server.refused.add(PAYMENT)
+    with pytest.raises(Unavailable, match="the commands of 1 sagas"):
+        await world.engine.resend(None)
+    assert world.engine.announcer.sent_again_at < world.clock.now()
+    assert len(world.sent(INVENTORY)) == 3 + 2
+
+
 async def test_a_retry_is_held_back_until_its_time_and_then_sent(world: World) -> None:
     await world.start("a")
     await world.engine.apply([Input("a", failure(world.state("a")))])
