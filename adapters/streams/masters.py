@@ -42,10 +42,22 @@ class MasterConnection(SentinelManagedConnection):
             await self.leave_if_replaced()
             raise
 
+    async def connect_to(self, address: tuple[str, int]) -> None:
+        """As the base's. Who named a server to which there is no way is not believed again at once."""
+        base: Any = super()
+        try:
+            await base.connect_to(address)
+        except BaseException:  # A way that is too long is interrupted.
+            cast(Any, self).connection_pool.doubt(address)
+            raise
+
     async def leave_if_replaced(self) -> None:
         """Ask the Sentinels. Raises `ConnectionError` where they name another master, which the next command finds."""
         this: Any = self
         await this.connection_pool.get_master_address()
+        if not this.should_reconnect():
+            this.connection_pool.doubt((this.host, this.port))
+            await this.connection_pool.get_master_address()
         if this.should_reconnect():
             await this.disconnect()
             raise RedisConnectionError("it was the master, and is no longer")
@@ -66,6 +78,7 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
             address.nodes, sentinel_kwargs={**asking, **user, **address.tls, "retry": Retry(NoBackoff(), 0)}
         )
         self._asking: asyncio.Task[Any] | None = None
+        self._doubted = False
         account = {"db": address.db, "username": address.username, "password": address.password}
         kind = _TlsMasterConnection if address.tls else MasterConnection
         pooled: Any = super()
@@ -81,7 +94,7 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
     async def _ask(self) -> tuple[str, int]:
         """Where there is another master than before, no connection to that one is used any longer."""
         before, address = self.master_address, await self._found()
-        self.master_address = address
+        self.master_address, self._doubted = address, False
         if before not in (None, address):
             in_use: Iterable[Any] = self._in_use_connections
             for connection in in_use:
@@ -89,17 +102,28 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
             await self.disconnect(inuse_connections=False)
         return address
 
+    def doubt(self, address: tuple[str, int]) -> None:
+        """The server there is no master: a Sentinel that the others can't reach would name it for ever.
+
+        So who has named it is asked last. Does nothing where by now another one is master.
+        """
+        if address == self.master_address and not self._doubted:  # Many may find out at the same time.
+            self._doubted = True
+            sentinels: list[Redis] = self.sentinel_manager.sentinels
+            sentinels.append(sentinels.pop(0))
+
     async def _found(self) -> tuple[str, int]:
         """What the first Sentinel says that answers; from then on that one is asked first.
 
         redis-py asks for everything that they know of their masters, which names a new one a second or two later.
         """
         sentinels: list[Redis] = self.sentinel_manager.sentinels
-        for number, sentinel in enumerate(sentinels):
+        for sentinel in [*sentinels]:
             with suppress(RedisError, OSError, TimeoutError):
                 known: Any = await sentinel.sentinel_get_master_addr_by_name(self.service_name)
                 if known:
-                    sentinels[0], sentinels[number] = sentinel, sentinels[0]
+                    sentinels.remove(sentinel)
+                    sentinels.insert(0, sentinel)
                     return known[0].decode(), known[1]
         raise MasterNotFoundError(f"no Sentinel answers and knows {self.service_name}")
 

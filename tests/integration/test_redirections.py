@@ -1,14 +1,16 @@
 """Commands find the server that has the key now: another master, another part of a cluster, a slot on its way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
-from adapters.servers import ClusterRedis, SentinelRedis
+from adapters.servers import ClusterRedis, RedisServer, SentinelRedis
+from adapters.servers.sentinel import MASTER_NAME, SentinelServer
 from adapters.streams.cluster_pipeline import ClusterPipeline
 from adapters.streams.connection import Client, close, connect
 from adapters.streams.masters import MasterPool
@@ -43,6 +45,33 @@ async def test_a_master_that_is_none_any_more_is_left_also_while_it_still_takes_
     await pool.get_master_address()  # As every second.
     await pipeline.execute([ADD])
     assert sentinel_redis.master().execute("XLEN", STREAM) == before + 1
+
+
+@pytest.fixture
+def lonely(own_redis: RedisServer, server_directory: Path) -> Iterator[SentinelServer]:
+    """A Sentinel that no other one reaches; the master that it knows is none."""
+    lonely = SentinelServer(server_directory, own_redis)
+    lonely.start()
+    own_redis.execute("REPLICAOF", "127.0.0.1", 1)
+    yield lonely
+    lonely.kill()
+
+
+@pytest.mark.parametrize("dead", [False, True])
+async def test_a_sentinel_that_names_none_who_is_master_is_asked_last(
+    sentinel_redis: SentinelRedis, own_redis: RedisServer, lonely: SentinelServer, dead: bool
+) -> None:
+    if dead:
+        own_redis.kill()
+    master = sentinel_redis.master()
+    before = master.execute("XLEN", STREAM)
+    client = connect(sentinel_redis.url.replace("//", f"//127.0.0.1:{lonely.port},"), StreamSettings())
+    try:
+        answers = await ServerPipeline(client, timeout_s=5).execute([ADD])
+    finally:
+        await close(client)
+    assert not any(isinstance(answer, Exception) for answer in answers)
+    assert master.execute("XLEN", STREAM) == before + 1
 
 
 @pytest.mark.parametrize("at_once", [False, True])
