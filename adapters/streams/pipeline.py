@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.asyncio.connection import Connection
+from redis.asyncio.connection import AbstractConnection, Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 
@@ -125,17 +125,18 @@ async def _answers(connection: Connection, count: int) -> list[object]:
             answer = await _answer(connection)
         elif isinstance(answer, RedisConnectionError):  # "I am loading", say: no answer to what was asked.
             raise answer
-        elif isinstance(answer, ReadOnlyError) and isinstance(connection, MasterConnection):
-            await connection.leave_if_replaced()
         elif isinstance(answer, hiredis.PushNotification):
             continue
         answers.append(answer)
+    if isinstance(connection, MasterConnection) and any(isinstance(answer, ReadOnlyError) for answer in answers):
+        await connection.leave_if_replaced()
     return answers
 
 
 async def _answer(connection: Connection) -> object:
     try:
-        return await connection.read_response(timeout=math.inf)
+        # Not as a connection to a master reads: it would ask the Sentinels at each answer that says "read-only".
+        return await AbstractConnection.read_response(connection, timeout=math.inf)
     except ResponseError as error:
         return error
 

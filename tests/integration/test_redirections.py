@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from redis.exceptions import ReadOnlyError
 
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
@@ -72,6 +73,20 @@ async def test_a_sentinel_that_names_none_who_is_master_is_asked_last(
         await close(client)
     assert not any(isinstance(answer, Exception) for answer in answers)
     assert master.execute("XLEN", STREAM) == before + 1
+
+
+async def test_sentinels_are_asked_once_for_many_answers_that_a_server_is_read_only(lonely: SentinelServer) -> None:
+    def asked() -> int:
+        return int(lonely.execute("INFO", "stats").partition("total_commands_processed:")[2].split()[0])
+
+    client, many = connect(f"redis+sentinel://127.0.0.1:{lonely.port}/{MASTER_NAME}", StreamSettings()), 400
+    try:
+        pipeline, before = ServerPipeline(client, timeout_s=5), asked()
+        answers = await pipeline.execute([ADD] * many)
+    finally:
+        await close(client)
+    assert sum(isinstance(answer, ReadOnlyError) for answer in answers) == many
+    assert asked() - before < many / 10
 
 
 @pytest.mark.parametrize("at_once", [False, True])
