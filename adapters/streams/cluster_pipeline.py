@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from redis.asyncio.cluster import ClusterNode
+from redis.cluster import PRIMARY
 from redis.exceptions import AskError, MovedError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -130,8 +132,16 @@ class ClusterPipeline:
         if isinstance(answer, MovedError):
             await self._client.nodes_manager.move_slot(answer)
             return True, None
-        node = self._client.get_node(answer.host, answer.port) if isinstance(answer, AskError) else None
-        return node is not None, node
+        return (True, self._node(answer)) if isinstance(answer, AskError) else (False, None)
+
+    def _node(self, answer: AskError) -> Any:
+        """The server that is named: also one that has just joined, whose first slot is on its way."""
+        manager = self._client.nodes_manager
+        node = manager.get_node(answer.host, answer.port)
+        if node is None:  # As `move_slot` does it.
+            node = ClusterNode(answer.host, answer.port, PRIMARY, **manager.connection_kwargs)
+            manager.set_nodes(manager.nodes_cache, {node.name: node})
+        return node
 
 
 def _key(command: Command) -> Argument:

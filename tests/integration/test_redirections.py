@@ -11,6 +11,7 @@ from redis.exceptions import ReadOnlyError
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
 from adapters.servers import ClusterRedis, RedisServer, SentinelRedis
+from adapters.servers.cluster import ClusterNode
 from adapters.servers.sentinel import MASTER_NAME, SentinelServer
 from adapters.streams.cluster_pipeline import ClusterPipeline
 from adapters.streams.connection import Client, close, connect
@@ -21,6 +22,7 @@ from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from orchestrator.announcer import Announcer
 from support.orders import started
+from support.waiting import eventually
 
 STREAM = "redirected.{moving}"
 ADD: Command = ("XADD", STREAM, "*", "n", "1")
@@ -124,6 +126,31 @@ async def test_a_slot_that_moves_to_another_server_is_followed_at_every_stage(cl
         assert second.execute("XLEN", STREAM) == len(answers)
     finally:
         await close(client)
+
+
+async def test_a_key_is_found_on_a_server_that_has_just_joined(
+    cluster_redis: ClusterRedis, server_directory: Path
+) -> None:
+    client, joined = connect(cluster_redis.url, StreamSettings()), ClusterNode(server_directory)
+    pipeline, first = ClusterPipeline(client, timeout_s=5), cluster_redis.master_of(STREAM)
+    slot = int(first.execute("CLUSTER", "KEYSLOT", STREAM))
+    await pipeline.execute([ADD])
+    joined.start()
+    try:
+        joined.execute("CLUSTER", "MEET", "127.0.0.1", first.port)
+        await eventually(lambda: all(node.agrees(7) for node in (*cluster_redis.nodes, joined)))
+        joined.execute("CLUSTER", "SETSLOT", slot, "IMPORTING", first.id)
+        first.execute("CLUSTER", "SETSLOT", slot, "MIGRATING", joined.id)
+        first.execute("MIGRATE", "127.0.0.1", joined.port, STREAM, 0, 5_000)
+        answers = [*await pipeline.execute([ADD]), *await pipeline.at_once([ADD, ADD])]
+        assert all(isinstance(answer, bytes) for answer in answers), answers
+    finally:
+        await close(client)
+        first.execute("CLUSTER", "SETSLOT", slot, "STABLE")
+        gone = joined.id
+        joined.kill()
+        for node in cluster_redis.nodes:
+            node.execute("CLUSTER", "FORGET", gone)
 
 
 async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis: ClusterRedis) -> None:
