@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from adapters.streams.names import Streams
 
 _ONE = ("redis://", "rediss://", "unix://")
+_SERVER = "redis://host:6379/0"
 _SENTINEL = "redis+sentinel://host-1:26379,host-2:26379,host-3:26379/name-of-the-master"
 _CLUSTER = "redis+cluster://host-1:6379,host-2:6379,host-3:6379"
+_ESCAPED = "what is special in a user or password is written as %40"
 SCHEMES = (*_ONE, "redis+sentinel://", "rediss+sentinel://", "redis+cluster://", "rediss+cluster://")
 
 #: What the setting is, for those who have it.
@@ -69,6 +71,7 @@ class Address:
     def parse(cls, url: str) -> "Address":
         """Raises `BadAddress`."""
         if url.startswith(_ONE):
+            _check_one(url)
             return cls(Kind.ONE, url)
         if not url.startswith(SCHEMES):
             raise BadAddress(f"must begin with {' or '.join(SCHEMES)}")
@@ -76,7 +79,7 @@ class Address:
         right = _CLUSTER if kind is Kind.CLUSTER else _SENTINEL
         parts = _PARTS.fullmatch(url)
         if parts is None:
-            raise BadAddress(f"can't be read as {right}; what is special in a user or password is written as %40")
+            raise BadAddress(f"can't be read as {right}; {_ESCAPED}")
         user, _, password = (parts["user"] or "").partition(":")
         options = _options(parts["options"] or "", kind, right)
         return cls(
@@ -102,6 +105,17 @@ def streams_at(url: str, prefix: str, partitions: int | None) -> Streams:
     """The names of the streams there; `partitions` as the setting says. Raises `BadAddress`."""
     usual = OF_A_CLUSTER if Address.parse(url).kind is Kind.CLUSTER else 1
     return Streams(prefix, partitions or usual)
+
+
+def _check_one(url: str) -> None:
+    """What redis-py will make of it, before it can say so itself: its words have parts of passwords."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "unix" or (parts.port != 0 and "@" not in parts.path + parts.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadAddress(f"can't be read as {_SERVER}; {_ESCAPED}")
 
 
 def _nodes(hosts: str, default_port: int, right: str) -> tuple[tuple[str, int], ...]:

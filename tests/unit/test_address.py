@@ -8,7 +8,7 @@ from participants.settings import ParticipantSettings
 
 
 def test_one_server_is_left_to_the_client() -> None:
-    for url in ("redis://127.0.0.1:6379/0", "rediss://joe:pw@a/1", "unix:///run/redis.sock"):
+    for url in ("redis://127.0.0.1:6379/0", "rediss://joe:pw@a/1", "redis://u@[::1]:1?db=2", "unix:///run/redis.sock"):
         assert Address.parse(url) == Address(Kind.ONE, url)
 
 
@@ -31,6 +31,12 @@ def test_nodes_of_a_cluster() -> None:
     ("url", "said"),
     [
         ("http://hunter2", "must begin with redis:// or"),
+        ("redis://u:hunter2/x@a:1", "can't be read as redis://host:6379/0"),
+        ("redis://:1/hunter2@a:1", "can't be read as redis://host:6379/0"),
+        ("redis://u:1#hunter2@a:1", "can't be read as redis://host:6379/0"),
+        ("rediss://u:p@a:hunter2", "can't be read as redis://host:6379/0"),
+        ("redis://u:hunter2@[a", "can't be read as redis://host:6379/0"),
+        ("redis://u:hunter2\u2100@a", "can't be read as redis://host:6379/0"),
         ("redis+sentinel://u:hunter2@a:1,b:2", "must end with the name by which the Sentinels know their master"),
         ("redis+sentinel://u:hunter2@a:1,b:2/", "must end with the name"),
         ("redis+sentinel://u:hunter2@a:1/m/0", "must end with the name"),
