@@ -6,6 +6,7 @@ No label holds an id or a rejection's code; `command` is one of the types that t
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from socket import AF_INET, SOCK_STREAM, getaddrinfo
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import Any
@@ -138,6 +139,11 @@ class Page(Collector):
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True  # One that is slow to ask does not keep the process from ending.
 
+    def __init__(self, place: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        families = [family for family, *_ in getaddrinfo(place[0] or None, place[1], type=SOCK_STREAM)]
+        self.address_family = AF_INET if AF_INET in families else families[0]  # A name may have both.
+        super().__init__(place, handler)
+
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
@@ -171,7 +177,7 @@ def serving(
     server = make_server(host, port, _application(page, problems), _Server, _Silent)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    url = f"http://{host}:{server.server_port}/metrics"
+    url = f"http://{f'[{host}]' if ':' in host else host}:{server.server_port}/metrics"
     log.info("metrics-started", url=url)
     try:
         yield url

@@ -1,6 +1,7 @@
 """What is counted and traced of the handling of commands, alone and in batches."""
 
 import shutil
+import socket
 import subprocess
 from random import Random
 
@@ -160,6 +161,16 @@ def test_a_port_that_is_taken_is_an_error_and_no_port_is_none() -> None:
         port = int(url.rpartition(":")[2].partition("/")[0])
         with pytest.raises(OSError, match="in use"), serving(Page(Recorder(), Counts()), "127.0.0.1", port):
             pass
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_the_page_is_served_at_an_address_of_the_newer_kind_too(host: str) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serving(Page(Recorder(), Counts()), host, 0) as url:
+        assert page_of(str(url)).status_code == 200
 
 
 def test_beside_the_page_the_process_says_whether_it_is_ready() -> None:
