@@ -108,8 +108,8 @@ def build(
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
         inbox = around(_inbox(participant, settings, mongo, clock))
-        streams, traced = settings.streams, tracers[participant.name]
-        participant.bind(bus, inbox, clock, streams=streams, tracer=traced, recorder=recorder)
+        streams, batch, traced = settings.streams, settings.command_batch, tracers[participant.name]
+        participant.bind(bus, inbox, clock, streams=streams, tracer=traced, recorder=recorder, batch=batch)
     ledgers = [_ledger(each, settings, mongo, clock, recorder) for each in participants if LEDGER in each.indexes]
     return Running(bus, mongo, list(tracers), settings, recorder, ledgers)
 

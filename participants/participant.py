@@ -27,7 +27,7 @@ from participants.inbox import Inbox
 from participants.metrics import Recorder
 from participants.replies import entries
 from participants.surroundings import Surroundings
-from participants.turns import Turns
+from participants.turns import MOST, Turns
 from sagas.contracts import REVOKE, C, Endpoint, R, check_name
 from sagas.errors import InvalidDefinition
 from sagas.messages import CommandMessage
@@ -102,11 +102,13 @@ class Participant:
         streams: Streams | None = None,
         tracer: Tracer | None = None,
         recorder: Recorder | None = None,
+        batch: int = MOST,
     ) -> None:
-        """Subscribe to this participant's commands; before `bus.start()`."""
+        """Subscribe to this participant's commands; before `bus.start()`. So many are handled together at most."""
         streams = streams or Streams()
         stream = streams.commands(self.name)
-        service = Service(self, inbox, clock, Surroundings(self.name, stream, tracer=tracer, recorder=recorder))
+        surroundings = Surroundings(self.name, stream, tracer=tracer, recorder=recorder)
+        service = Service(self, inbox, clock, surroundings, batch=batch)
         for each in streams.all_of(stream):
             bus.subscribe(Subscription(each, self.name, service.handle))
 
@@ -125,7 +127,13 @@ class Service:
     """A participant at work: deliveries in, verdicts out."""
 
     def __init__(
-        self, participant: Participant, inbox: Inbox, clock: Clock, surroundings: Surroundings | None = None
+        self,
+        participant: Participant,
+        inbox: Inbox,
+        clock: Clock,
+        surroundings: Surroundings | None = None,
+        *,
+        batch: int = MOST,
     ) -> None:
         self._name = participant.name
         surroundings = surroundings or Surroundings(self._name, Streams().commands(self._name))
@@ -133,7 +141,7 @@ class Service:
         self._surroundings = surroundings
         self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
-        self._turns = Turns(self._executor.execute)
+        self._turns = Turns(self._executor.execute, batch)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
         """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""

@@ -57,7 +57,7 @@ class ParticipantSettings(BaseSettings):
     )
     archive: bool = Field(False, description="Whether rows that leave the ledger are kept in `ledger_archive`.")
     command_batch: int = Field(
-        200, ge=1, le=1_000, description="Commands read at once, and so handled in one transaction."
+        200, ge=1, le=1_000, description="Commands read at once; no more are handled in one transaction."
     )
 
     metrics_port: int | None = Field(

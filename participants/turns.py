@@ -5,11 +5,14 @@ as for a hundred.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from adapters.errors import Unavailable
+
+MOST = 200  #: commands of a turn, unless told otherwise
 
 C = TypeVar("C")
 A = TypeVar("A")
@@ -24,7 +27,7 @@ class _Batch(Generic[C, A]):
 class Turns(Generic[C, A]):
     """Of one participant in one process. No turn has more than `limit` commands, unless one batch has."""
 
-    def __init__(self, execute: Callable[[Sequence[C]], Awaitable[Sequence[A]]], limit: int = 200) -> None:
+    def __init__(self, execute: Callable[[Sequence[C]], Awaitable[Sequence[A]]], limit: int = MOST) -> None:
         self._execute = execute
         self._limit = limit
         self._turn = asyncio.Lock()
@@ -40,13 +43,29 @@ class Turns(Generic[C, A]):
         mine: _Batch[C, A] = _Batch(commands)
         self._waiting.append(mine)
         try:
-            async with self._turn:
-                if not mine.answers.done():  # Else somebody has taken it along.
+            async with self._turn_of(mine) as taken_along:
+                if not taken_along:
                     await self._take(self._company(mine))
         finally:
             if mine in self._waiting:
                 self._waiting.remove(mine)
         return mine.answers.result()
+
+    @asynccontextmanager
+    async def _turn_of(self, mine: _Batch[C, A]) -> AsyncIterator[bool]:
+        """Whether it has its answers already: then somebody else may have the turn."""
+        if not self._turn.locked():
+            async with self._turn:
+                yield mine.answers.done()
+            return
+        turn = asyncio.ensure_future(self._turn.acquire())
+        either: tuple[asyncio.Future[Any], ...] = (turn, mine.answers)
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            yield mine.answers.done()
+        finally:
+            if not turn.cancel():
+                self._turn.release()
 
     def _company(self, mine: _Batch[C, A]) -> list[_Batch[C, A]]:
         batches, count = [mine], len(mine.commands)

@@ -9,7 +9,7 @@ from adapters.bus import Entry
 from adapters.memory_bus import MemoryBus
 from adapters.streams.names import Streams
 from participants.context import BatchTransaction
-from participants.participant import Participant
+from participants.participant import Participant, Service
 from support.participants import (
     TAKE,
     Bench,
@@ -180,3 +180,19 @@ async def test_batches_of_several_partitions_are_handled_one_at_a_time() -> None
     batches = [deliveries([action(f"s{number}", amount=1)]) for number in range(3)]
     await asyncio.gather(*(service.handle(batch) for batch in batches))
     assert most == 1
+
+
+async def test_no_more_commands_than_told_are_handled_together() -> None:
+    one, sizes = Participant("bank"), list[int]()
+
+    @one.handles(TAKE, batch=True)
+    async def take(commands: Sequence[Take], tx: BatchTransaction) -> list[Taken]:
+        sizes.append(len(commands))
+        await asyncio.to_thread(int)
+        return [Taken(amount=command.amount) for command in commands]
+
+    bench = Bench(one)
+    service = Service(one, bench.inbox, bench.clock, batch=2)
+    batches = [deliveries([action(f"s{number}", amount=1)]) for number in range(8)]
+    await asyncio.gather(*(service.handle(batch) for batch in batches))
+    assert (max(sizes), sum(sizes)) == (2, 8)

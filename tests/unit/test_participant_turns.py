@@ -16,10 +16,14 @@ class Handler:
         self.turns: list[list[int]] = []
         self.go = asyncio.Event()
         self.failing = False
+        self.stops_at: list[int] = []
+        self.stopped = asyncio.Event()
 
     async def __call__(self, commands: Sequence[int]) -> list[str]:
         self.turns.append(list(commands))
         await self.go.wait()
+        if self.stops_at == commands:
+            await self.stopped.wait()
         if self.failing and len(self.turns) > 1:
             raise Unavailable("away")
         return [f"done {command}" for command in commands]
@@ -81,3 +85,18 @@ async def test_who_stops_waiting_is_not_taken_along() -> None:
     handler.go.set()
     await asyncio.gather(tasks[0], tasks[2])
     assert handler.turns == [[1], [3]]
+
+
+async def test_who_was_taken_along_does_not_wait_for_the_next_turn() -> None:
+    handler = Handler()
+    turns = Turns(handler, limit=3)
+    first, taken_along, too_many, last = await begun(handler, turns, [1], [2, 3], [4, 5, 6], [7])
+    handler.stops_at = [4, 5, 6]
+    handler.go.set()
+    async with asyncio.timeout(30):
+        answers = [await first, await taken_along, await last]
+    assert answers == [["done 1"], ["done 2", "done 3"], ["done 7"]]
+    assert not too_many.done()
+    handler.stopped.set()
+    assert await too_many == ["done 4", "done 5", "done 6"]
+    assert await turns.together([8]) == ["done 8"]
