@@ -47,9 +47,12 @@ def connect(url: str, settings: StreamSettings) -> Client:
 async def close(client: Client) -> None:
     """End every connection, those that are in use too."""
     await client.aclose()
-    pool = getattr(client, "connection_pool", None)
-    if pool is not None:  # A cluster has one for each server, and has closed them.
+    pool, nodes = getattr(client, "connection_pool", None), getattr(client, "nodes_manager", None)
+    if pool is not None:
         await pool.aclose()
+    if nodes is not None:  # Those of a cluster stay open where its last command failed.
+        await nodes.aclose()
+        await nodes.aclose("startup_nodes")
 
 
 def make_room(client: Client, settings: StreamSettings, readers: int) -> None:

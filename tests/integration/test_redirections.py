@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
@@ -168,6 +169,22 @@ async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis
     finally:
         await close(client)
         cluster_redis.heal()
+
+
+async def test_a_client_whose_last_command_failed_leaves_no_connection_open(cluster_redis: ClusterRedis) -> None:
+    client: Any = connect(cluster_redis.url, StreamSettings(block_ms=100, socket_timeout_s=0.3))
+    here, there = "redirected.{0}", "redirected.{1}"
+    await client.exists(here)
+    silent = cluster_redis.master_of(there)
+    silent.execute("CLIENT", "PAUSE", 60_000)
+    try:
+        with pytest.raises(RedisError):
+            await client.exists(there)
+    finally:
+        silent.execute("CLIENT", "UNPAUSE")
+        await close(client)
+    nodes = {**client.nodes_manager.nodes_cache, **client.nodes_manager.startup_nodes}
+    assert not [node for node in nodes.values() for one in node._connections if one.is_connected]  # noqa: SLF001
 
 
 async def test_no_command_is_sent_while_the_server_of_its_events_is_away(cluster_redis: ClusterRedis) -> None:
