@@ -70,6 +70,7 @@ class RedisBus:
         self._guardians: list[Guardian] = []
         self._started = False
         self._following: asyncio.Task[None] | None = None
+        self._asked: asyncio.Task[None] | None = None
 
     @property
     def consumer(self) -> str:
@@ -138,9 +139,10 @@ class RedisBus:
         """Finish the batches in hand, then stop delivering. The bus is not used again."""
         self._shared.stopping.set()
         await asyncio.gather(*(guardian.stop() for guardian in self._guardians))
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        if tasks := [task for task in (self._following, self._asked) if task is not None]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         await self._broker.stop()
         await close(self._shared.client)
 
@@ -149,11 +151,20 @@ class RedisBus:
         problems = [] if self._started or not self._guardians else ["the bus has not been started"]
         try:
             async with asyncio.timeout(_PING_TIMEOUT_S):
-                with translating():
-                    await self._shared.client.ping()
+                await self._answers()
         except (Unavailable, TimeoutError) as error:
             problems.append(f"Redis does not answer: {str(error) or 'timeout'}")
         return problems + [problem for guardian in self._guardians if (problem := guardian.problem())]
+
+    async def _answers(self) -> None:
+        """Raises `Unavailable`. Not interrupted: while a cluster is looked for, that ends all connections to it."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ping())
+        await asyncio.shield(self._asked)
+
+    async def _ping(self) -> None:
+        with translating():
+            await self._shared.client.ping()
 
     async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
         """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""

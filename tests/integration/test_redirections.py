@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ReadOnlyError, RedisError
 
+from adapters.bus import Entry
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
 from adapters.servers import ClusterRedis, RedisServer, SentinelRedis
@@ -176,15 +177,39 @@ async def test_a_client_whose_last_command_failed_leaves_no_connection_open(clus
     here, there = "redirected.{0}", "redirected.{1}"
     await client.exists(here)
     silent = cluster_redis.master_of(there)
-    silent.execute("CLIENT", "PAUSE", 60_000)
+    silent.pause()
     try:
         with pytest.raises(RedisError):
             await client.exists(there)
     finally:
-        silent.execute("CLIENT", "UNPAUSE")
+        silent.resume()
         await close(client)
+        cluster_redis.heal()
     nodes = {**client.nodes_manager.nodes_cache, **client.nodes_manager.startup_nodes}
     assert not [node for node in nodes.values() for one in node._connections if one.is_connected]  # noqa: SLF001
+
+
+async def test_who_gives_up_asking_whether_a_cluster_answers_ends_no_connections(cluster_redis: ClusterRedis) -> None:
+    settings, stream = StreamSettings(block_ms=500, socket_timeout_s=1.0), "redirected.{0}"
+    bus = RedisBus(cluster_redis.url, clock=SystemClock(), rng=Random(0), settings=settings)
+    server = cluster_redis.master_of(stream)
+
+    def connected() -> list[str]:
+        return [line.split()[0] for line in server.execute("CLIENT", "LIST").splitlines() if "cmd=xadd" in line]
+
+    await bus.publish([Entry(stream, {"n": "1"})])
+    before = connected()
+    for node in cluster_redis.nodes:
+        node.pause()
+    try:
+        problems = [await bus.problems(), await bus.problems()]  # The second time all servers are looked for.
+        for node in cluster_redis.nodes:
+            node.resume()
+        assert problems[1] == ["Redis does not answer: timeout"]
+        assert connected() == before != []
+    finally:
+        await bus.stop()
+        cluster_redis.heal()
 
 
 async def test_no_command_is_sent_while_the_server_of_its_events_is_away(cluster_redis: ClusterRedis) -> None:
