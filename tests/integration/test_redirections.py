@@ -175,18 +175,18 @@ async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis
 async def test_a_client_whose_last_command_failed_leaves_no_connection_open(cluster_redis: ClusterRedis) -> None:
     client: Any = connect(cluster_redis.url, StreamSettings(block_ms=100, socket_timeout_s=0.3))
     here, there = "redirected.{0}", "redirected.{1}"
-    await client.exists(here)
+    await client.xlen(here)
     silent = cluster_redis.master_of(there)
     silent.pause()
     try:
         with pytest.raises(RedisError):
-            await client.exists(there)
+            await client.xlen(there)
     finally:
         silent.resume()
         await close(client)
         cluster_redis.heal()
-    nodes = {**client.nodes_manager.nodes_cache, **client.nodes_manager.startup_nodes}
-    assert not [node for node in nodes.values() for one in node._connections if one.is_connected]  # noqa: SLF001
+    nodes = [*client.nodes_manager.nodes_cache.values(), *client.nodes_manager.startup_nodes.values()]
+    assert not [node for node in nodes for one in node._connections if one.is_connected]  # noqa: SLF001
 
 
 async def test_who_gives_up_asking_whether_a_cluster_answers_ends_no_connections(cluster_redis: ClusterRedis) -> None:
