@@ -37,6 +37,10 @@ UNDECIDABLE_PAUSE = timedelta(minutes=5)  #: when the timer of a saga that no ru
 MAX_ROUNDS = 20  #: how often a batch starts over for the sagas that others keep changing
 
 
+class PartlySent(Unavailable):
+    """Some of it is on its streams: whoever tries again at once puts that there again and again."""
+
+
 class Engine:
     """Starts sagas and applies messages to them."""
 
@@ -246,7 +250,7 @@ class Engine:
     async def resend(self, participant: str | None, page: int = 500, share: Share = WHOLE) -> int:
         """Announce once more what the sagas of our share await from the participant (None: from any); how many.
 
-        Raises `Unavailable` where some of it could not be announced; all the rest has been.
+        Raises `PartlySent` where some of it was refused; all the rest has been announced.
         """
         count = unsent = 0
         last: SagaState | None = None
@@ -263,7 +267,7 @@ class Engine:
             count += len(states)
             unsent += len(refused)
         if unsent:
-            raise Unavailable(f"of what is awaited, the commands of {unsent} sagas are not on their streams")
+            raise PartlySent(f"of what is awaited, the commands of {unsent} sagas are not on their streams")
         self.announcer.sent_again()
         return count
 

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from orchestrator.engine import Engine
+from adapters.errors import Unavailable
+from orchestrator.engine import Engine, PartlySent
 from orchestrator.shares import Share
 
 log = structlog.get_logger(__name__)
 
 TOGETHER = timedelta(seconds=5)  #: streams that were lost at once are found to be within that time
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)  #: while a stream refuses; doubling
 
 
 class SendingAgain:
@@ -22,6 +24,8 @@ class SendingAgain:
         self._streams = streams  #: the reply streams that are read here
         self._covered: set[str] = set()  #: those whose loss the newest sending has answered already
         self._covered_until: datetime | None = None  #: None while it is under way
+        self._pause = FIRST_PAUSE
+        self._not_before = engine.clock.now()
 
     async def __call__(self, stream: str) -> None:
         """Raises `Unavailable`: then it is to be called again."""
@@ -30,12 +34,18 @@ class SendingAgain:
             self._covered.remove(stream)
             if self._covered_until is None or clock.now() < self._covered_until:
                 return
+        if clock.now() < self._not_before:
+            raise Unavailable("a stream has refused what was sent again; it is tried again later")
         self._covered, self._covered_until = set(self._streams()) - {stream}, None
         try:
             await self._send()
-        except BaseException:
+        except BaseException as error:
             self._covered.clear()
+            if isinstance(error, PartlySent):  # Else nothing was sent: at once, when Redis is back.
+                self._not_before = clock.now() + self._pause
+                self._pause = min(self._pause * 2, LONGEST_PAUSE)
             raise
+        self._pause = FIRST_PAUSE
         self._covered_until = clock.now() + TOGETHER
 
     async def _send(self) -> None:

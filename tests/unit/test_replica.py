@@ -222,6 +222,28 @@ async def test_a_stream_that_is_lost_later_is_answered_by_itself(installation: I
     assert len(installation.replytos()) == 3
 
 
+async def test_while_one_stream_refuses_the_others_are_not_filled_again_and_again(installation: Installation) -> None:
+    (one,) = await installation.begin()
+    await one.start("a")
+    installation.answer()
+    await one.deliver()
+    await one.start("b")
+    installation.server.refused.add(STREAMS.commands("payment"))
+    installation.server.destroy_group(STREAMS.replies, "orchestrator")
+
+    async def minutes(count: int) -> int:
+        before = len(installation.replytos())
+        for _ in range(count * 60):
+            installation.clock.advance(1)
+            await one.deliver()
+        return len(installation.replytos()) - before
+
+    assert 1 < await minutes(1) < 9
+    assert await minutes(5) < 7
+    installation.server.refused.clear()
+    assert await minutes(2) == 1, "and then it is done"
+
+
 async def _deliver(*replicas: One) -> None:
     for one in replicas:
         await one.deliver()
