@@ -28,6 +28,10 @@ NAMED_USERS = {
 NO_SECRETS = {"balancer", "grafana"}
 DATABASES = {"mongo", "redis"}
 WATCHING = {"prometheus", "grafana"}
+#: MongoDB has a thread for each connection, and each of our processes has a pool of them.
+MANY_PROCESSES = {"mongo": 2000}
+#: Who has a file open for each connection of others; without a limit it is whatever the machine has.
+MANY_FILES = {"mongo", "redis", "balancer"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -38,7 +42,8 @@ def test_every_container_is_shut_in(name: str) -> None:
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["user"] == NAMED_USERS.get(name, "10001:10001")
-    assert service["pids_limit"] <= 200
+    assert service["pids_limit"] == MANY_PROCESSES.get(name, 200)
+    assert service.get("ulimits") == ({"nofile": 16384} if name in MANY_FILES else None)
     assert re.fullmatch(r"[1-9]\d*[mg]", service["mem_limit"])
     assert not {"privileged", "pid", "ipc", "devices", "userns_mode"} & service.keys()
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
