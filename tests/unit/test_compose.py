@@ -116,6 +116,12 @@ def test_networks_let_nobody_reach_what_they_need_not() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["observe"]} == WATCHING
 
 
+def test_who_writes_rights_has_the_settings_of_those_that_use_them() -> None:
+    # Names of databases, streams and definitions are in the rights: `secrets` with others would lock all out.
+    for name in ("secrets", "init", "orchestrator", *SHIPPED):
+        assert COMPOSE["x-common"].items() <= SERVICES[name]["environment"].items(), name
+
+
 def test_what_is_scaled_has_no_name_and_no_port_of_its_own() -> None:
     for name in ("orchestrator", *SHIPPED):
         assert not {"container_name", "ports", "hostname"} & SERVICES[name].keys()
