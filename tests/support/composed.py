@@ -18,6 +18,7 @@ from adapters.servers.process import free_port
 from support.source import ROOT
 
 PROJECT = f"saga-test-{os.getpid()}"  #: two runs on one Docker don't meet
+_OWN_IMAGES = {"SAGA_IMAGE": PROJECT, "SAGA_BALANCER_IMAGE": f"{PROJECT}-balancer"}
 IMAGES = ("debian:13-slim", "mongo:7", "python:3.13-slim", "redis:7")
 UP_WITHIN_S = 600
 BUSY = (502, 503, 504)
@@ -67,7 +68,7 @@ class Composed:
     def compose(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """`docker compose …` to its end."""
         command = ["docker", "compose", "--project-name", PROJECT, *words]
-        environ = {**os.environ, "SAGA_HTTP_PORT": str(self.port)}
+        environ = {**os.environ, **_OWN_IMAGES, "SAGA_HTTP_PORT": str(self.port)}
         done = subprocess.run(
             command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=UP_WITHIN_S, check=False
         )
@@ -153,3 +154,4 @@ def composed() -> Iterator[Composed]:
         yield project
     finally:
         project.compose("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+        subprocess.run(["docker", "image", "rm", *_OWN_IMAGES.values()], check=False, capture_output=True, timeout=60)
