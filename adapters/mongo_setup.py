@@ -46,14 +46,14 @@ async def check_administrator(mongo: Mongo) -> None:
         await mongo.database(ADMIN).command("usersInfo", 1)
 
 
-async def make_administrator(url: str, password: str, previous: str | None) -> None:
-    """Give the administrator this password: the one known by the previous password, else the very first user.
+async def make_administrator(url: str, password: str, previous: Sequence[str]) -> None:
+    """Give the administrator this password: the one known by one of the previous ones, else the very first user.
 
     The first one can be made from the server's own machine only, like the replica set. `url` names the server and no
     user. Raises `Unavailable`, also where there is another user already.
     """
-    if previous:
-        known = url.replace("mongodb://", f"mongodb://{ADMIN}:{previous}@", 1)
+    for earlier in previous:
+        known = url.replace("mongodb://", f"mongodb://{ADMIN}:{earlier}@", 1)
         with suppress(Unavailable):
             return await _command(f"{known}&authSource={ADMIN}", "updateUser", pwd=password)
     return await _command(url, "createUser", pwd=password, roles=["root"])

@@ -22,7 +22,9 @@ ORCHESTRATOR, OPERATOR, PROMETHEUS = "orchestrator", "operator", "prometheus"
 PROBE = "probe"  #: a Redis user who needs no password, and may only ask whether Redis is there
 API_KEYS: Mapping[str, Sequence[Access]] = {OPERATOR: [*Access], PROMETHEUS: [Access.READ]}
 
-_FOR_GROUP, _FOR_OWNER, _KEPT_UP = 0o440, 0o400, 0o640
+_EARLIER = 50  #: so many secrets of before are kept
+_FOR_GROUP = 0o440
+_MODES = {f"{INIT}/{MASTER}": 0o400, f"{INIT}/{PREVIOUS}": 0o400, f"{ORCHESTRATOR}/api_keys": 0o640}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,23 +55,23 @@ class Installation:
 def write(directory: Path, where: Installation, *, new: bool = False) -> list[str]:
     """Write what is missing or another by now; the names of these files. Raises `Failure`.
 
-    `new`: from a new secret. The one of before is kept beside it: MongoDB's administrator has its password still.
+    `new`: from a new secret. Those of before are kept beside it, one a line: until `saga init` has run, MongoDB's
+    administrator has the password of one of them, and maybe not of the last.
     """
     try:
         master = directory / INIT / MASTER
-        if new and master.exists():
-            master.replace(master.with_name(PREVIOUS))
-        passwords = Passwords.read(master) if master.exists() else Passwords.new()
-        contents = {**contents_of(where, passwords), f"{INIT}/{MASTER}": (f"{passwords.secret.hex()}\n", _FOR_OWNER)}
+        contents = {f"{INIT}/{PREVIOUS}": _earlier(master)} if new and master.exists() else {}
+        passwords = Passwords.read(master) if master.exists() and not new else Passwords.new()
+        contents |= {**contents_of(where, passwords), f"{INIT}/{MASTER}": f"{passwords.secret.hex()}\n"}
         keys = directory / ORCHESTRATOR / "api_keys"
-        contents[f"{ORCHESTRATOR}/api_keys"] = (_keys(keys, passwords), _KEPT_UP)
-        return [name for name, (text, mode) in contents.items() if _write(directory / name, text, mode)]
+        contents[f"{ORCHESTRATOR}/api_keys"] = _keys(keys, passwords)
+        return [name for name, text in contents.items() if _write(directory / name, text, _MODES.get(name, _FOR_GROUP))]
     except OSError as error:
         raise Failure(f"{error.filename or directory} can't be written: {error.strerror}") from error
 
 
-def contents_of(where: Installation, passwords: Passwords) -> dict[str, tuple[str, int]]:
-    """By path: what is in the file, and its mode."""
+def contents_of(where: Installation, passwords: Passwords) -> dict[str, str]:
+    """By path: what is in the file."""
     services = [ORCHESTRATOR, *where.participants]
     admin = passwords.of_redis(ADMIN)
     found = {
@@ -83,7 +85,7 @@ def contents_of(where: Installation, passwords: Passwords) -> dict[str, tuple[st
     for name in services:
         found[f"{name}/mongo_url"] = where.mongo_url(name, passwords.of_mongo(name))
         found[f"{name}/redis_url"] = where.redis_url(name, passwords.of_redis(name))
-    return {path: (f"{text}\n", _FOR_GROUP) for path, text in found.items()}
+    return {path: f"{text}\n" for path, text in found.items()}
 
 
 def acl(where: Installation, passwords: Passwords) -> Iterator[str]:
@@ -99,6 +101,14 @@ def acl(where: Installation, passwords: Passwords) -> Iterator[str]:
     for name, rule in rules.items():
         digest = hashlib.sha256(passwords.of_redis(name).encode()).hexdigest()
         yield f"user {name} on #{digest} {' '.join(rule)}"
+
+
+def _earlier(master: Path) -> str:
+    """The secrets that were the master before, the newest last."""
+    previous, last = master.with_name(PREVIOUS), Passwords.read(master)
+    there = Passwords.read_all(previous) if previous.exists() else []
+    kept = [*(one for one in there if one != last), last][-_EARLIER:]
+    return "".join(f"{one.secret.hex()}\n" for one in kept)
 
 
 def _keys(file: Path, passwords: Passwords) -> str:

@@ -36,7 +36,7 @@ class Wanted:
     of_participants: ParticipantSettings
     participants: Sequence[Participant]
     passwords: Passwords | None  #: without, no users are made
-    previous: Passwords | None  #: of before: MongoDB's administrator may have its password still
+    previous: Sequence[Passwords]  #: of before: MongoDB's administrator may have the password of one of them still
     member: str | None  #: the address by which MongoDB is found; None: as its URL says
     within_s: float
 
@@ -111,7 +111,7 @@ async def _administrator(mongo: Mongo, wanted: Wanted, passwords: Passwords) -> 
     """Known by the password of now, whether there was one before or not."""
     url = wanted.settings.mongo_url
     password = passwords.of_mongo(ADMIN)
-    previous = None if wanted.previous is None else wanted.previous.of_mongo(ADMIN)
+    previous = [earlier.of_mongo(ADMIN) for earlier in wanted.previous]
     try:
         await check_administrator(mongo)
     except Unavailable:

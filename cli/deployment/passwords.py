@@ -28,16 +28,24 @@ class Passwords:
 
     @classmethod
     def read(cls, file: Path) -> "Passwords":
-        """Those of the secret in the file. Raises `Failure`."""
+        """Those of the one secret in the file. Raises `Failure`."""
+        found = cls.read_all(file)
+        if len(found) != 1:
+            raise _none_in(file)
+        return found[0]
+
+    @classmethod
+    def read_all(cls, file: Path) -> "list[Passwords]":
+        """Those of each secret in the file, one a line. Raises `Failure`."""
         try:
-            secret = bytes.fromhex(file.read_text().strip())
+            secrets_there = [bytes.fromhex(line) for line in file.read_text().splitlines()]
         except OSError as error:
             raise Failure(f"{file} can't be read: {error.strerror}. `saga secrets` makes it.") from None
         except ValueError:
-            secret = b""
-        if len(secret) < _BYTES:
-            raise Failure(f"{file} holds no secret. `saga secrets` makes one where there is none.")
-        return cls(secret)
+            raise _none_in(file) from None
+        if any(len(secret) < _BYTES for secret in secrets_there):
+            raise _none_in(file)
+        return [cls(secret) for secret in secrets_there]
 
     @classmethod
     def new(cls) -> "Passwords":
@@ -63,3 +71,7 @@ class Passwords:
 
     def _made(self, purpose: str) -> bytes:
         return hmac.digest(self.secret, purpose.encode(), hashlib.sha256)
+
+
+def _none_in(file: Path) -> Failure:
+    return Failure(f"{file} holds no secret. `saga secrets` makes one where there is none.")

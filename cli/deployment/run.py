@@ -45,7 +45,7 @@ def run_init(
         of_participants=of_participants,
         participants=_found(participants),
         passwords=None if secrets is None else Passwords.read(secrets),
-        previous=None if secrets is None else _previous(secrets),
+        previous=[] if secrets is None else _previous(secrets),
         member=member,
         within_s=within_s,
     )
@@ -55,10 +55,10 @@ def run_init(
         note("The products and customers of the examples are there.")
 
 
-def _previous(secrets: Path) -> Passwords | None:
-    """Those of before `saga secrets --new`."""
+def _previous(secrets: Path) -> list[Passwords]:
+    """Those of before each `saga secrets --new`, the newest first."""
     file = secrets.with_name(PREVIOUS)
-    return Passwords.read(file) if file.exists() else None
+    return Passwords.read_all(file)[::-1] if file.exists() else []
 
 
 def _found(names: Sequence[str] | None) -> list[Participant]:

@@ -22,13 +22,13 @@ class GuardedMongo(MongoServer):
 
     def __init__(self, directory: Path, key_file: Path) -> None:
         super().__init__(directory)
-        self._key_file = directory / "keyfile"
-        self._key_file.parent.mkdir(parents=True, exist_ok=True)
-        self._key_file.write_text(key_file.read_text())
-        self._key_file.chmod(0o400)
+        self._made, self._own = key_file, directory / "keyfile"
 
     def _arguments(self, port: int) -> Sequence[str]:
-        return [*super()._arguments(port), "--keyFile", str(self._key_file), "--noscripting"]
+        self._own.unlink(missing_ok=True)
+        self._own.touch(mode=0o600)  # It takes none that others may read.
+        self._own.write_text(self._made.read_text())
+        return [*super()._arguments(port), "--keyFile", str(self._own), "--noscripting"]
 
     def _pid_that_answers(self, port: int) -> int | None:
         with suppress(PyMongoError), MongoClient[Any](port=port, directConnection=True, timeoutMS=500) as client:
@@ -73,6 +73,11 @@ class Guarded:
     def environment(self, service: str) -> dict[str, str]:
         """The variables with which the service is started."""
         return {f"SAGA_{name.upper()}_FILE": str(self.secrets / service / name) for name in ("mongo_url", "redis_url")}
+
+    def renew(self) -> None:
+        """Start both again: each reads its new file then."""
+        for server in (self.redis, self.mongo):
+            server.restart()
 
     def init(self, *options: str, **environment: str) -> str:
         """`saga init`, as its container does it; what it says."""

@@ -99,6 +99,26 @@ def test_without_its_master_everything_gets_new_passwords_and_added_keys_stay(tm
     assert ring.find(before["operator/api_key"].strip()) is None
 
 
+def test_every_secret_of_before_is_kept_because_mongodb_may_have_any_of_them(tmp_path: Path) -> None:
+    write(tmp_path, WHERE)
+    masters = []
+    for _ in range(3):
+        masters.append((tmp_path / "init/master").read_text())
+        assert "init/previous" in write(tmp_path, WHERE, new=True)
+    assert (tmp_path / "init/previous").read_text() == "".join(masters)
+    assert (tmp_path / "init/master").read_text() not in masters
+    assert write(tmp_path, WHERE) == []
+
+
+def test_secrets_of_before_are_not_kept_without_end(tmp_path: Path) -> None:
+    write(tmp_path, WHERE)
+    (tmp_path / "init/previous").write_text("".join(f"{number:064x}\n" for number in range(100)))
+    last = (tmp_path / "init/master").read_text()
+    write(tmp_path, WHERE, new=True)
+    kept = (tmp_path / "init/previous").read_text().splitlines(keepends=True)
+    assert (len(kept), kept[-1]) == (50, last)
+
+
 def test_files_are_for_their_readers_only(tmp_path: Path) -> None:
     write(tmp_path, WHERE)
     modes = {str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
