@@ -27,7 +27,8 @@ def secrets(
     """Write what each service and server needs to know those that it works with: a directory for each, once.
 
     All passwords and keys are made from one secret, DIRECTORY/init/master. Run it again after an update, or for one
-    more participant: what is right stays as it is. After --new run `saga init`, and start the services again.
+    more participant: what is right stays as it is. After --new give MongoDB and Redis their new files and start them
+    again, run `saga init`, and start the services again.
     """
     from cli.deployment.run import run_secrets  # noqa: PLC0415
 
