@@ -23,8 +23,14 @@ PROBE = "probe"  #: a Redis user who needs no password, and may only ask whether
 API_KEYS: Mapping[str, Sequence[Access]] = {OPERATOR: [*Access], PROMETHEUS: [Access.READ]}
 
 _EARLIER = 50  #: so many secrets of before are kept
-_FOR_GROUP = 0o440
-_MODES = {f"{INIT}/{MASTER}": 0o400, f"{INIT}/{PREVIOUS}": 0o400, f"{ORCHESTRATOR}/api_keys": 0o640}
+_FOR_OWNER = 0o400
+#: Servers are users of their own, and of the owner's group; to the keys somebody may add one.
+_OTHER_MODES = {
+    f"{MONGO}/keyfile": 0o440,
+    f"{REDIS}/users.acl": 0o440,
+    f"{PROMETHEUS}/api_key": 0o440,
+    f"{ORCHESTRATOR}/api_keys": 0o600,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ def write(directory: Path, where: Installation, *, new: bool = False) -> list[st
         contents |= {**contents_of(where, passwords), f"{INIT}/{MASTER}": f"{passwords.secret.hex()}\n"}
         keys = directory / ORCHESTRATOR / "api_keys"
         contents[f"{ORCHESTRATOR}/api_keys"] = _keys(keys, passwords)
-        return [name for name, text in contents.items() if _write(directory / name, text, _MODES.get(name, _FOR_GROUP))]
+        return [name for name, text in contents.items() if _write(directory, name, text)]
     except OSError as error:
         raise Failure(f"{error.filename or directory} can't be written: {error.strerror}") from error
 
@@ -122,8 +128,9 @@ def _keys(file: Path, passwords: Passwords) -> str:
     return "".join(f"{key.entry}\n" for key in [*ours, *others])
 
 
-def _write(file: Path, text: str, mode: int) -> bool:
+def _write(directory: Path, name: str, text: str) -> bool:
     """In one step, and never for more people than it is for."""
+    file, mode = directory / name, _OTHER_MODES.get(name, _FOR_OWNER)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     if file.exists() and file.read_text() == text:
         return False
