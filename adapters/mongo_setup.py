@@ -3,8 +3,10 @@
 Everything may be done again: what is there already is made what it should be.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from adapters.errors import Unavailable
@@ -20,24 +22,60 @@ ADMIN = "admin"
 _QUICK = {"electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 500}
 
 
-async def set_up_replica_set(url: str, member: str) -> None:
-    """Make the server a replica set of one, if it is in none. Raises `Unavailable`, also while there is no primary.
+class State(Enum):
+    """Of a server, in respect of its replica set."""
 
-    Needs no password, but has to come from the server's own machine where it asks for one: before there is a user,
-    MongoDB lets only that in. `member` is the address by which clients, and the server itself, find it.
+    ALONE = auto()  #: it is in none
+    WAITING = auto()  #: nobody is primary
+    READY = auto()  #: somebody is; or it is a mongos, and the sets behind it are others' business
+
+
+def state_of(hello: Mapping[str, Any]) -> State:
+    """By what it answers to `hello`."""
+    if hello.get("msg") == "isdbgrid":
+        return State.READY
+    if "setName" not in hello:
+        return State.ALONE
+    return State.READY if hello["isWritablePrimary"] or "primary" in hello else State.WAITING
+
+
+async def set_up_replica_set(urls: Sequence[str], member: str) -> None:
+    """See that the servers, by a URL each, are a replica set. Raises `Unavailable`, also while there is no primary.
+
+    A single one that is in no set becomes a set of one; `member` is the address by which clients, and the server
+    itself, find it. That needs no password, but has to come from the server's own machine where it asks for one: before
+    there is a user, MongoDB lets only that in. Of several none is made a set: it would be one without the others.
     """
+    await _at_one(urls, partial(_see_to_the_set, member=member if len(urls) == 1 else None))
+
+
+async def _see_to_the_set(url: str, member: str | None) -> None:
     mongo = Mongo.connect(url, driver="pymongo", app_name="saga-init")
     admin = mongo.database(ADMIN)
     try:
         with translating():
-            if "setName" not in await admin.command("hello"):
+            state = state_of(await admin.command("hello"))
+            if state is State.ALONE and member is not None:
                 members = [{"_id": 0, "host": member}]
                 await admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": _QUICK})
-            known = await admin.command("hello")
-        if not known["isWritablePrimary"] and "primary" not in known:
-            raise Unavailable("MongoDB has no primary")
+                state = state_of(await admin.command("hello"))
     finally:
         await mongo.close()
+    if state is State.ALONE:
+        raise Unavailable("MongoDB is in no replica set yet. Make one of all: rs.initiate({…}) in mongosh")
+    if state is State.WAITING:
+        raise Unavailable("MongoDB has no primary")
+
+
+async def _at_one(urls: Sequence[str], attempt: Callable[[str], Awaitable[None]]) -> None:
+    """The attempt at one after the other, until it succeeds. Raises what the last one raised."""
+    for number, url in enumerate(urls, start=1):
+        try:
+            return await attempt(url)
+        except Unavailable:
+            if number == len(urls):
+                raise
+    return None
 
 
 async def check_administrator(mongo: Mongo) -> None:
@@ -46,12 +84,16 @@ async def check_administrator(mongo: Mongo) -> None:
         await mongo.database(ADMIN).command("usersInfo", 1)
 
 
-async def make_administrator(url: str, password: str, previous: Sequence[str]) -> None:
+async def make_administrator(urls: Sequence[str], password: str, previous: Sequence[str]) -> None:
     """Give the administrator this password: the one known by one of the previous ones, else the very first user.
 
-    The first one can be made from the server's own machine only, like the replica set. `url` names the server and no
-    user. Raises `Unavailable`, also where there is another user already.
+    The first one can be made from the server's own machine only, like the replica set. `urls` name a server each, and
+    no user; the primary is among them. Raises `Unavailable`, also where there is another user already.
     """
+    await _at_one(urls, partial(_make_administrator, password=password, previous=previous))
+
+
+async def _make_administrator(url: str, password: str, previous: Sequence[str]) -> None:
     for earlier in previous:
         known = url.replace("mongodb://", f"mongodb://{ADMIN}:{earlier}@", 1)
         with suppress(Unavailable):

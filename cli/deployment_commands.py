@@ -42,7 +42,9 @@ def init(
     ] = None,
     member: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="How others find MongoDB. Default: as SAGA_MONGO_URL says."),
+        typer.Option(
+            metavar="HOST:PORT", help="How others find MongoDB, where its set is new. Default: as the URL says."
+        ),
     ] = None,
     participant: Participants = None,
     seed: Annotated[
@@ -52,8 +54,9 @@ def init(
 ) -> None:
     """Make what services need in MongoDB and Redis and may not make themselves. May be run again at any time.
 
-    MongoDB: a replica set of one where it is in none yet, each service's collections and indexes, and with --secrets a
-    role and a user for each service. Redis: consumer groups, and with --secrets the users of its file, read again.
+    MongoDB: a replica set of one where SAGA_MONGO_URL names a single server that is in none, each service's collections
+    and indexes, and with --secrets a role and a user for each service. Redis: consumer groups, and with --secrets the
+    users of its file, read again.
 
     SAGA_MONGO_URL and SAGA_REDIS_URL name administrators. MongoDB's is made where it has no user yet, and that can be
     done from MongoDB's own machine only.

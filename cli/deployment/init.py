@@ -73,9 +73,8 @@ async def set_up_everything(wanted: Wanted, say: Callable[[str], None]) -> None:
 async def _replica_set(wanted: Wanted) -> str:
     """Nothing is done where the URL is `mongodb+srv://`: others look after that set."""
     url = wanted.settings.mongo_url
-    for first in direct_urls(url, anonymous=True)[:1]:
-        await set_up_replica_set(first, wanted.member or hosts_of(url)[0])
-    return "MongoDB is a replica set, and has a primary."
+    await set_up_replica_set(direct_urls(url, anonymous=True), wanted.member or hosts_of(url)[0])
+    return "MongoDB is ready."
 
 
 async def _databases(wanted: Wanted) -> str:
@@ -115,6 +114,5 @@ async def _administrator(mongo: Mongo, wanted: Wanted, passwords: Passwords) -> 
     try:
         await check_administrator(mongo)
     except Unavailable:
-        for first in direct_urls(url, anonymous=True)[:1]:
-            await make_administrator(first, password, previous)
+        await make_administrator(direct_urls(url, anonymous=True), password, previous)
         await check_administrator(mongo)

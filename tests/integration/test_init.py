@@ -1,11 +1,15 @@
 """`saga init` on databases that ask for no password: what services need is there before they come, however often."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from pymongo import MongoClient
 
+from adapters.servers import initiate_replica_set
+from chaos.real.servers import ChaosMongo
 from participants.app import SHIPPED
 from support.guarded import command
 from support.orchestrator_process import own_environment
@@ -32,6 +36,41 @@ def test_collections_indexes_groups_and_products_are_there_before_the_services(m
             for name in ("orchestrator", *SHIPPED):
                 client.drop_database(f"{prefix}{name}")
             for key in bus.scan_iter(f"{streams}*"):
+                bus.delete(key)
+
+
+@pytest.fixture
+def members(server_directory: Path) -> Iterator[list[str]]:
+    """The addresses of two servers that could be a replica set, and are in none."""
+    servers = [ChaosMongo(server_directory / f"mongo-{n}", alone=False) for n in range(2)]
+    try:
+        for server in servers:
+            server.start()
+        yield [f"127.0.0.1:{server.port}" for server in servers]
+    finally:
+        for server in servers:
+            if server.is_running():
+                server.kill()
+
+
+def test_of_several_servers_no_set_of_one_is_made_and_the_first_may_be_no_primary(
+    members: list[str], redis_url: str
+) -> None:
+    one, other = members
+    environment = own_environment(f"mongodb://{other},{one}/?replicaSet=rs0", redis_url)
+    with pytest.raises(AssertionError, match="in no replica set yet"):
+        command("init", "--member", other, "--timeout", "1s", **environment)
+    for member in members:
+        with MongoClient[Any](f"mongodb://{member}/?directConnection=true") as client:
+            assert "setName" not in client.admin.command("hello")
+
+    initiate_replica_set(one, one, other)
+
+    with redis.Redis.from_url(redis_url) as bus:
+        try:
+            assert "MongoDB is ready." in command("init", **environment)
+        finally:
+            for key in bus.scan_iter(f"{environment['SAGA_STREAM_PREFIX']}*"):
                 bus.delete(key)
 
 
