@@ -33,9 +33,10 @@ def git(*arguments: str) -> bytes:
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     """The source of the newest release before this one."""
-    tags = git("tag", "--list", "v*", "--sort=-version:refname").decode().split()
+    # The commit that is released has a tag, too, and is not its own past.
+    tags = git("tag", "--list", "v*", "--sort=-version:refname", "--no-contains", "HEAD").decode().split()
     if not tags:
-        pytest.skip("no release to upgrade from: this clone has no tag v* (git fetch --tags)")
+        pytest.skip("no release to upgrade from: this clone has no tag v* of another commit (git fetch --tags)")
     with zipfile.ZipFile(io.BytesIO(git("archive", "--format=zip", tags[0]))) as archive:
         archive.extractall(tmp_path / "release")
     return tmp_path / "release"
