@@ -84,9 +84,13 @@ class Composed:
         """What a program says in a container made for it."""
         return self.compose("run", "--rm", "-T", "--no-deps", "--entrypoint", program, service, *words).stdout
 
+    def docker(self, *words: str) -> str:
+        """What `docker …` says."""
+        return subprocess.run(["docker", *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
     def strike(self, container: str) -> None:
         """SIGKILL. Docker takes it for a wish, and does not start it again."""
-        subprocess.run(["docker", "kill", container], check=True, capture_output=True, timeout=60)
+        self.docker("kill", container)
 
     def python(self, service: str, code: str, *, index: int = 1) -> str:
         """What Python code prints, or how it ends, in a container of the service."""
