@@ -152,6 +152,12 @@ def test_each_service_is_scaled_by_a_metric_that_there_is_and_keeps_two() -> Non
     assert scaled == dict.fromkeys(("orchestrator", *PARTICIPANTS), 2)
 
 
+def test_services_reach_the_usual_ports_of_their_databases() -> None:
+    (policy,) = [each for each in manifests("network") if each["metadata"]["name"] == "databases"]
+    (ports,) = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+    assert {each["port"] for each in ports} == {27017, 6379, 26379}
+
+
 def test_a_service_is_never_taken_away_whole() -> None:
     budgets = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "PodDisruptionBudget"}
     deployments = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "Deployment"}
