@@ -140,3 +140,9 @@ def test_the_image_is_made_of_the_product_and_nothing_else() -> None:
     assert sent == (packages - left_out) | {"LICENSE", "README.md", "constraints.txt", "pyproject.toml"}
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert {name for line in copied for name in line.split()} == sent
+
+
+def test_the_events_that_are_kept_leave_room_in_redis() -> None:
+    command = SERVICES["redis"]["command"]
+    room = int(command[command.index("--maxmemory") + 1].removesuffix("mb")) * 2**20
+    assert int(SERVICES["orchestrator"]["environment"]["SAGA_EVENTS_KEPT"]) * 450 < room / 2
