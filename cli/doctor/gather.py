@@ -12,7 +12,7 @@ from adapters.facts import BAD_URL, Fact, Unknown, attempt
 from adapters.mongo import IndexModel, Mongo, missing_indexes
 from adapters.mongo_health import MongoFacts, look_at_mongo
 from adapters.mongo_health import nothing_known as mongo_unknown
-from adapters.streams.address import streams_at
+from adapters.streams.address import BadAddress, streams_at
 from adapters.streams.health import RedisFacts, look_at_redis
 from adapters.streams.health import nothing_known as redis_unknown
 from adapters.urls import masked
@@ -72,7 +72,10 @@ async def _redis(here: Here, clock: Clock, within_s: float) -> RedisFacts:
     if here.redis_url is None:
         return redis_unknown(Unknown(NO_DATABASE))
     definitions = Definitions(()) if isinstance(here.definitions, Unknown) else here.definitions
-    streams = streams_at(here.redis_url, here.settings.stream_prefix, here.settings.partitions)
+    try:
+        streams = streams_at(here.redis_url, here.settings.stream_prefix, here.settings.partitions)
+    except BadAddress:
+        return redis_unknown(Unknown(BAD_URL))
     names = watched(definitions, streams, streams.all_of(streams.replies))
     return await look_at_redis(here.redis_url, streams, names, clock, within_s)
 

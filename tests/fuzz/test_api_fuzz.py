@@ -1,6 +1,6 @@
 """Thousands of requests made from the OpenAPI document, every check on: what is answered is what is written there.
 
-`SAGA_FUZZ_EXAMPLES` says how many for each operation; the gate asks for 100, `SAGA_SOAK=1` for 5,000. `SAGA_FUZZ_SEED`
+`TEST_FUZZ_EXAMPLES` says how many for each operation; the gate asks for 100, `SAGA_SOAK=1` for 5,000. `SAGA_FUZZ_SEED`
 takes another seed.
 """
 
@@ -15,7 +15,7 @@ from orchestrator.keys import KeyRing, parse_keys
 from support.api import Api, running
 from support.fuzzing import SOAK, Watched, fuzz, served
 
-EXAMPLES = 5_000 if SOAK else int(os.environ.get("SAGA_FUZZ_EXAMPLES", "40"))
+EXAMPLES = 5_000 if SOAK else int(os.environ.get("TEST_FUZZ_EXAMPLES", "40"))
 SEED = int(os.environ.get("SAGA_FUZZ_SEED", "20261126"))
 LETTERS = 500
 KEY = "the-key-of-the-fuzzer"

@@ -1,6 +1,6 @@
 """Thousands of simulated runs: whatever strikes, nothing is lost, done twice or left half done.
 
-`SAGA_SEEDS` says how many; the gate asks for ten thousand. A thousand seeds are one test, so that each is a piece of
+`TEST_SEEDS` says how many; the gate asks for ten thousand. A thousand seeds are one test, so that each is a piece of
 work for whichever worker is free.
 """
 
@@ -18,7 +18,7 @@ from sagas.order import order
 from support.long_saga import house
 from support.simulated import Record, tell, told
 
-SEEDS = int(os.environ.get("SAGA_SEEDS", "4000"))
+SEEDS = int(os.environ.get("TEST_SEEDS", "4000"))
 CHUNK = 1_000
 
 
