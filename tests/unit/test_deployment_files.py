@@ -3,6 +3,7 @@
 import hashlib
 import re
 import stat
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -66,13 +67,7 @@ def test_written_again_nothing_changes_and_one_more_service_changes_no_other(tmp
     assert len(write(tmp_path, WHERE)) == len(read(tmp_path))
     before = read(tmp_path)
     assert write(tmp_path, WHERE) == []
-    more = Installation(
-        mongo="mongo:27017",
-        redis="redis:6379",
-        database_prefix="saga_",
-        stream_prefix="saga.",
-        participants=["inventory", "payment", "hotel"],
-    )
+    more = replace(WHERE, participants=[*WHERE.participants, "hotel"])
     assert write(tmp_path, more) == ["redis/users.acl", "hotel/mongo_url", "hotel/redis_url"]
     assert {name: read(tmp_path)[name] for name in before if name != "redis/users.acl"} == {
         name: text for name, text in before.items() if name != "redis/users.acl"
