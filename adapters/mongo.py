@@ -135,16 +135,17 @@ class Mongo:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """A session of the caller's own, for calls that belong together."""
-        session = await self._start_session()
+        """A session of the caller's own, for calls that belong together: what it reads is never older than it knows."""
+        session = await self._start_session(causal=True)
         try:
             yield session
         finally:
             await session.end_session()
 
-    async def _start_session(self) -> Session:
+    async def _start_session(self, *, causal: bool = False) -> Session:
+        """Without causal consistency a call costs less, and a transaction needs none: its snapshot is a majority's."""
         with translating():
-            starting = self._client.start_session(causal_consistency=False)  # Every read is the primary's, by majority.
+            starting = self._client.start_session(causal_consistency=causal)
             return await starting if inspect.isawaitable(starting) else starting
 
     async def _begin(self, session: Session) -> None:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
+from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
 
 from adapters.errors import PositionLost
-from adapters.mongo import Mongo
+from adapters.mongo import Driver, Mongo, find
 from orchestrator.changes import ChangeFeed, Changes, Position, SagaEvent
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Transition
@@ -224,6 +226,19 @@ async def is_lost(stored: Stored, token: str) -> bool:
     except PositionLost:
         return True
     return False
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_a_session_reads_nothing_older_than_it_knows(mongo_url: str, driver: Driver) -> None:
+    """A stream that begins now waits by this: what is written just then would be neither read nor told of."""
+    mongo = Mongo.connect(mongo_url, driver=driver)
+    collection = mongo.database(f"t{uuid4().hex[:8]}").waiting
+    async with mongo.session() as session:
+        await find(collection, {}, limit=1, session=session)
+        session.advance_operation_time(Timestamp(session.cluster_time["clusterTime"].time + 3_600, 1))
+        with pytest.raises(OperationFailure, match="afterClusterTime"):
+            await find(collection, {}, limit=1, session=session)
+    await mongo.close()
 
 
 @pytest.mark.parametrize("token", ["00" * 20, "FF" * 20, "82" * 400, "82" + "0" * 14])
