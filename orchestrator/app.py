@@ -97,7 +97,7 @@ class Orchestrator:
         self.recorder = Recorder(definitions.names)
         self.engine = self._engine(definitions)
         self.retention = SagaRetention(self.mongo, settings, self.clock, self.recorder.purged)
-        self.replica = Replica(self.engine, self.bus, self.bus.streams, slots=settings.reply_streams)
+        self.replica = Replica(self.engine, self.bus, self.bus.streams, reply_streams=settings.reply_streams)
         self.sampler = Sampler(self._sources())
         self._wire()
         self.app: FastAPI = create_application(self.services)

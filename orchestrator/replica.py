@@ -3,6 +3,8 @@
 A replica leases a *slot*, a small number, and its commands name the slot's stream in `replyto`: so replies meet the
 cache that knows their sagas. What is left on the stream of a slot that nobody holds is adopted. All of it is for speed:
 any replica may handle any reply, and everybody also reads the stream that all share, where others may answer too.
+
+With partitions, or where no reply streams are wanted, a slot has no stream: then it stands for a share of the timers.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +24,7 @@ from orchestrator.shares import WHOLE, Share
 log = structlog.get_logger(__name__)
 
 ADOPTED_FOR = timedelta(seconds=5)  #: how long an adopted stream is empty before it is left alone again
-SLOTS = 16
+SLOTS = 16  #: where none of them has a stream
 BATCHES = 2  #: while one waits for MongoDB or Redis, the other one's replies are decided
 
 
@@ -32,14 +34,18 @@ class Replica:
     Without a lease it is answered on the stream that all share, and every timer is its own.
     """
 
-    def __init__(self, engine: Engine, bus: Bus, streams: Streams, *, slots: int = SLOTS) -> None:
+    def __init__(self, engine: Engine, bus: Bus, streams: Streams, *, reply_streams: int = 0) -> None:
         self._engine = engine
         self._bus = bus
         self._streams = streams
         # Partitions are shared by all: one for each of them and each replica would be too many to read.
-        self._slots = {streams.replica(slot): slot for slot in range(slots if streams.partitions == 1 else 0)}
+        self._apart = reply_streams > 0 and streams.partitions == 1
+        self._names = (
+            [*map(streams.replica, range(reply_streams))] if self._apart else [*map(streams.sharer, range(SLOTS))]
+        )
         self._handler = ReplyHandler(engine)
-        self._send_again = SendingAgain(engine, lambda: self.share, lambda: self.own_streams)
+        # Not everybody notices that the group of a shared stream was lost: who does sends the others' share, too.
+        self._send_again = SendingAgain(engine, lambda: self.share if self._apart else WHOLE, lambda: self.own_streams)
         self._adopted: dict[int, datetime] = {}  #: since when each seems empty
         self._in_use: frozenset[int] = frozenset()  #: slots that somebody holds, or on whose stream something is left
         self._lived: frozenset[str] = frozenset()  #: who held a slot at the last beat
@@ -49,12 +55,12 @@ class Replica:
     @property
     def own_streams(self) -> Sequence[str]:
         """The reply streams that are read here."""
-        return [*self._shared, *(self._streams.replies_of(slot) for slot in sorted(self._held))]
+        return [*self._shared, *self._of(self._held)]
 
     @property
     def all_streams(self) -> Sequence[str]:
         """The reply streams on which something may be."""
-        return [*self._shared, *(self._streams.replies_of(slot) for slot in sorted(self._in_use | self._held))]
+        return [*self._shared, *self._of(self._in_use | self._held)]
 
     @property
     def _shared(self) -> Sequence[str]:
@@ -64,6 +70,10 @@ class Replica:
     def _held(self) -> frozenset[int]:
         return frozenset(self._adopted).union([] if self.slot is None else [self.slot])
 
+    def _of(self, slots: Collection[int]) -> Sequence[str]:
+        """The reply streams of these slots, where they have any."""
+        return [self._streams.replies_of(slot) for slot in sorted(slots)] if self._apart else []
+
     def subscribe(self) -> None:
         """Read the stream that all share."""
         for stream in self._shared:
@@ -71,7 +81,7 @@ class Replica:
 
     async def run(self) -> None:
         """Beat for ever; a server that is away is waited for, an unexpected error is logged and survived."""
-        while self._slots:
+        while True:
             try:
                 await self.beat()
             except Unavailable as error:
@@ -103,30 +113,31 @@ class Replica:
         for slot in held:
             await self._leave(slot)
         with suppress(Unavailable):
-            await self._bus.release([self._streams.replica(slot) for slot in held])
+            await self._bus.release([self._names[slot] for slot in held])
 
     async def _lease(self, slots: Collection[int]) -> dict[int, str]:
         """Who holds which slot, after we have asked for these."""
-        holders = await self._bus.lease([self._streams.replica(slot) for slot in slots], [*self._slots])
-        return {self._slots[name]: holder for name, holder in holders.items()}
+        holders = await self._bus.lease([self._names[slot] for slot in slots], self._names)
+        return {slot: holders[name] for slot, name in enumerate(self._names) if name in holders}
 
     async def _take(self, holders: Mapping[int, str]) -> dict[int, str]:
         """The lowest free slot: a process that is started again gets that of one that died, so streams stay few."""
-        for slot in self._slots.values():
+        for slot in range(len(self._names)):
             if slot not in holders:
                 holders = await self._lease([slot])
                 if holders.get(slot) == self._bus.consumer:
                     self.slot = slot
-                    stream = self._engine.announcer.replyto = self._streams.replies_of(slot)
-                    self._read(stream)
+                    for stream in self._of([slot]):
+                        self._engine.announcer.replyto = stream
+                        self._read(stream)
                     log.info("slot-taken", slot=slot)
                     break
         return dict(holders)
 
     async def _left(self, holders: Mapping[int, str]) -> set[int]:
         """The slots on whose streams something is left, among those that we have adopted or nobody holds."""
-        asked = [slot for slot in self._slots.values() if slot in self._adopted or slot not in holders]
-        streams = {self._streams.replies_of(slot): slot for slot in asked}
+        asked = [slot for slot in range(len(self._names)) if slot in self._adopted or slot not in holders]
+        streams = dict(zip(self._of(asked), asked, strict=False))
         left = await self._bus.unsettled(dict.fromkeys(streams, ORCHESTRATOR_GROUP)) if streams else ()
         return {streams[stream] for stream in left}
 
@@ -145,7 +156,7 @@ class Replica:
         self._adopted.update((slot, now) for slot in left if slot in self._adopted)
         for slot in [slot for slot, since in self._adopted.items() if now - since >= ADOPTED_FOR]:
             await self._leave(slot)
-            await self._bus.release([self._streams.replica(slot)])
+            await self._bus.release([self._names[slot]])
 
     async def _leave(self, slot: int) -> None:
         self._adopted.pop(slot, None)
@@ -153,7 +164,8 @@ class Replica:
             self.slot, self.share = None, WHOLE
             self._engine.announcer.replyto = self._streams.replies
             log.info("slot-left", slot=slot)
-        await self._bus.unsubscribe(self._streams.replies_of(slot))
+        for stream in self._of([slot]):
+            await self._bus.unsubscribe(stream)
 
     def _read(self, stream: str) -> None:
         healed = self._send_again

@@ -146,6 +146,12 @@ class ClusterPipeline:
 
 def _key(command: Command) -> Argument:
     """The key that decides where a command belongs: each has one, or several of one slot."""
-    if command[0] == "XREADGROUP":
-        return command[-2]
-    return command[2] if command[0] in ("XGROUP", "XINFO") else command[1]
+    match command[0]:
+        case "XREADGROUP":
+            return command[-2]
+        case "EVAL":
+            return command[3]
+        case "XGROUP" | "XINFO":
+            return command[2]
+        case _:
+            return command[1]

@@ -23,6 +23,7 @@ from adapters.streams.consumer import Consumer
 from adapters.streams.faststream_private import Broker, Reader
 from adapters.streams.foreign import ForeignStream
 from adapters.streams.ids import parse_id
+from adapters.streams.pipeline import answered
 from adapters.streams.publisher import create_group
 from adapters.streams.shared import Shared
 from adapters.streams.takeover import Takeover
@@ -109,10 +110,7 @@ class Guardian:
         shared = self._shared
         known = ("SADD", shared.streams.known_consumers(self.stream, self.group), shared.consumer)
         beating = ("SET", self._heartbeat_key, "1", "PX", shared.settings.heartbeat_ms)
-        with translating():
-            for answer in await shared.pipeline.execute([known, beating]):
-                if isinstance(answer, BaseException):
-                    raise answer
+        await answered(shared.pipeline, [known, beating])
 
     async def _watch(self) -> None:
         if not self._reader.alive or self._doubtful or await self._lost_group():

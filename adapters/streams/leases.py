@@ -4,9 +4,9 @@ Nothing that must be right depends on one: who was paused believes in its lease 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
-from adapters.streams.connection import text, translating
+from adapters.streams.connection import text
+from adapters.streams.pipeline import answered
 from adapters.streams.shared import Shared
 
 _TAKE = """
@@ -20,21 +20,12 @@ async def lease(shared: Shared, wanted: Collection[str], names: Sequence[str]) -
     """Take or renew each wanted name that nobody else holds; then who holds which of the names."""
     if not names:
         return {}
-    with translating():
-        pipeline = shared.client.pipeline(transaction=False)
-        for name in wanted:
-            pipeline.eval(_TAKE, 1, name, shared.consumer, str(shared.settings.heartbeat_ms))
-        for name in names:
-            pipeline.get(name)
-        holders: Any = (await pipeline.execute())[len(wanted) :]
+    taking = [("EVAL", _TAKE, 1, name, shared.consumer, shared.settings.heartbeat_ms) for name in wanted]
+    holders = (await answered(shared.pipeline, [*taking, *(("GET", name) for name in names)]))[len(taking) :]
     return {name: text(holder) for name, holder in zip(names, holders, strict=True) if holder is not None}
 
 
 async def release(shared: Shared, names: Collection[str]) -> None:
     """Give up those of the names that this consumer holds."""
     if names:
-        with translating():
-            pipeline = shared.client.pipeline(transaction=False)
-            for name in names:
-                pipeline.eval(_RELEASE, 1, name, shared.consumer)
-            await pipeline.execute()
+        await answered(shared.pipeline, [("EVAL", _RELEASE, 1, name, shared.consumer) for name in names])

@@ -42,6 +42,10 @@ class Streams:
         """A lease: the replica that holds the slot. It says so every second, and loses it after three of silence."""
         return f"{self.prefix}replica:{slot}"
 
+    def sharer(self, slot: int) -> str:
+        """The same where no slot has a stream. In a cluster all of them are on one server, whatever the others do."""
+        return f"{self.prefix}replica:{{shared}}:{slot}"
+
     @property
     def events(self) -> str:
         """What happened to sagas, for anyone with a group of their own."""

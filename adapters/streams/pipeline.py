@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection, Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 
-from adapters.streams.connection import Client
+from adapters.streams.connection import Client, translating
 from adapters.streams.masters import MasterConnection
 
 Argument = str | bytes | int
@@ -83,6 +83,16 @@ class ServerPipeline:
             self._kept.append(connection)
         else:
             await self._pool.release(connection)
+        return answers
+
+
+async def answered(pipeline: Pipeline, commands: Sequence[Command]) -> list[object]:
+    """One answer for each command, in order. Raises `Unavailable` where one of them has none."""
+    with translating():
+        answers = await pipeline.execute(commands)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
         return answers
 
 

@@ -32,7 +32,7 @@ class Orchestrator(Process):
         announcer = Announcer(self._bus, self._bus.streams, self)
         self.engine = Engine(self.definitions, SimStore(self, servers.store), announcer, self)
         self._starter = Starter(self.engine)
-        self._replica = Replica(self.engine, self._bus, self._bus.streams, slots=slots)
+        self._replica = Replica(self.engine, self._bus, self._bus.streams, reply_streams=slots)
         self._replica.subscribe()
         self._sweeper = Sweeper(self.engine, self._bus, self._bus.streams, self._replica, every_s=SWEEP_EVERY_S)
         self._phase_s = means.rng.uniform(0, SWEEP_EVERY_S)

@@ -1,9 +1,9 @@
-"""Several orchestrators on one in-memory store and one in-memory Redis, stepped by the test."""
+"""Several orchestrators on one in-memory store, stepped by the test; on an in-memory Redis unless it has another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from adapters.bus import Entry
+from adapters.bus import Bus, Entry
 from adapters.memory_bus import MemoryBus
 from adapters.memory_server import MemoryServer
 from adapters.streams.envelope import encode_reply
@@ -38,15 +38,15 @@ class CountingStore(MemorySagaStore):
 class One:
     """One orchestrator."""
 
-    def __init__(self, clock: ManualClock, server: MemoryServer, store: MemorySagaStore, slots: int) -> None:
-        self.clock, self.store = clock, store
-        self.bus = MemoryBus(clock, server)
-        announcer = Announcer(self.bus, STREAMS, clock)
+    def __init__(
+        self, clock: ManualClock, bus: Bus, store: MemorySagaStore, streams: Streams, reply_streams: int
+    ) -> None:
+        announcer = Announcer(bus, streams, clock)
         self.recorder = Recorder(["order"])
         self.engine = Engine(Definitions([order]), store, announcer, clock, observer=self.recorder)
-        self.replica = Replica(self.engine, self.bus, STREAMS, slots=slots)
+        self.replica = Replica(self.engine, bus, streams, reply_streams=reply_streams)
         self.replica.subscribe()
-        self.sweeper = Sweeper(self.engine, self.bus, STREAMS, self.replica)
+        self.sweeper = Sweeper(self.engine, bus, streams, self.replica)
 
     async def start(self, *ids: str) -> None:
         await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])
@@ -55,6 +55,14 @@ class One:
     def conflicts(self) -> float:
         """Saves lost to another orchestrator."""
         return self.recorder.registry.get_sample_value("saga_revision_conflicts_total") or 0.0
+
+
+class InMemory(One):
+    """One whose bus is in memory."""
+
+    def __init__(self, clock: ManualClock, server: MemoryServer, store: MemorySagaStore, reply_streams: int) -> None:
+        self.bus = MemoryBus(clock, server)
+        super().__init__(clock, self.bus, store, STREAMS, reply_streams)
 
     async def deliver(self) -> None:
         """Beat, and handle all that there is."""
@@ -66,17 +74,17 @@ class One:
 class Installation:
     """All of them, and what they share."""
 
-    slots: int = 4
+    reply_streams: int = 4
     clock: ManualClock = field(default_factory=ManualClock)
     store: CountingStore = field(default_factory=CountingStore)
-    living: list[One] = field(default_factory=list)
+    living: list[InMemory] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.server = MemoryServer(self.clock)
 
-    async def begin(self, count: int = 1) -> list[One]:
+    async def begin(self, count: int = 1) -> list[InMemory]:
         """So many more, each of which has beaten; then all beat once more, and know one another."""
-        new = [One(self.clock, self.server, self.store, self.slots) for _ in range(count)]
+        new = [InMemory(self.clock, self.server, self.store, self.reply_streams) for _ in range(count)]
         for one in new:
             await one.replica.beat()
         self.living += new
@@ -90,7 +98,7 @@ class Installation:
             for one in self.living:
                 await one.replica.beat()
 
-    def kill(self, one: One) -> None:
+    def kill(self, one: InMemory) -> None:
         """As SIGKILL."""
         one.bus.kill()
         self.living.remove(one)

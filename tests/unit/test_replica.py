@@ -1,6 +1,5 @@
 """Several orchestrators on in-memory twins: who is answered where, who takes over, and who looks after which timers."""
 
-import asyncio
 from collections import Counter
 
 import pytest
@@ -11,7 +10,7 @@ from orchestrator.core.state import Status
 from orchestrator.replica import ADOPTED_FOR
 from orchestrator.sending_again import TOGETHER
 from orchestrator.shares import WHOLE, Share
-from support.replicas import INVENTORY, STREAMS, Installation, One
+from support.replicas import INVENTORY, STREAMS, InMemory, Installation
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ async def test_each_replica_is_answered_on_a_stream_of_its_own(installation: Ins
 
 
 async def test_without_a_lease_it_is_answered_where_all_read(installation: Installation) -> None:
-    installation.slots = 1
+    installation.reply_streams = 1
     _, late = await installation.begin(2)
     await late.start("a")
     assert installation.replytos() == [STREAMS.replies]
@@ -38,12 +37,30 @@ async def test_without_a_lease_it_is_answered_where_all_read(installation: Insta
     assert installation.store.sagas["a"].revision == 2
 
 
-async def test_no_slots_means_one_stream_for_all(installation: Installation) -> None:
-    installation.slots = 0
-    (one,) = await installation.begin()
+async def test_without_reply_streams_all_read_one_and_share_the_timers(installation: Installation) -> None:
+    installation.reply_streams = 0
+    one, two = await installation.begin(2)
     await one.start("a")
-    assert installation.replytos() == [STREAMS.replies]
-    await asyncio.wait_for(one.replica.run(), 5)
+    await two.start("b")
+    assert installation.replytos() == [STREAMS.replies] * 2
+    assert one.replica.all_streams == two.replica.own_streams == [STREAMS.replies]
+    assert [one.replica.share, two.replica.share] == [Share(0, 2), Share(1, 2)]
+    await two.replica.stop()
+    await one.replica.beat()
+    await one.replica.beat()
+    assert one.replica.share == WHOLE
+
+
+async def test_who_alone_notices_that_a_stream_of_all_was_lost_sends_everything_again(
+    installation: Installation,
+) -> None:
+    installation.reply_streams = 0
+    one, _ = await installation.begin(2)
+    await one.start(*(f"s-{number}" for number in range(20)))
+    await one.deliver()
+    installation.server.destroy_group(STREAMS.replies, "orchestrator")
+    await one.deliver()
+    assert len(installation.replytos()) == 40
 
 
 async def test_replies_of_hundreds_of_sagas_never_meet_a_stale_state(installation: Installation) -> None:
@@ -244,6 +261,6 @@ async def test_while_one_stream_refuses_the_others_are_not_filled_again_and_agai
     assert await minutes(2) == 1, "and then it is done"
 
 
-async def _deliver(*replicas: One) -> None:
+async def _deliver(*replicas: InMemory) -> None:
     for one in replicas:
         await one.deliver()
