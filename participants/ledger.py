@@ -9,7 +9,6 @@ one (retention.py).
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from adapters.errors import Conflict
 from adapters.mongo import ASCENDING, Document, IndexModel, UpdateOne, find, translating
@@ -73,8 +72,9 @@ async def load(tx: BatchTransaction, collection: str, keys: Iterable[str]) -> di
 async def post(tx: BatchTransaction, changes: Sequence[Change], balances: Balances | None = None) -> None:
     """Write the rows, and with `balances` their sums: two round trips, however many changes.
 
-    A balance never falls below zero: the caller has decided on the documents it loaded in this transaction, and where
-    one is another by now, `Conflict` starts the transaction over.
+    A balance never falls below zero: the caller has decided on what it loaded *in this transaction*, and where one is
+    another by now, MongoDB's write conflict starts the transaction over. So the updates ask for nothing but the `_id`:
+    asking for the balance as well costs MongoDB more than twice as much.
     """
     if not changes:
         return
@@ -97,17 +97,10 @@ def _sums(changes: Sequence[Change]) -> dict[str, int]:
 
 
 async def _move(tx: BatchTransaction, sums: Mapping[str, int], balances: Balances) -> None:
-    updates = [
-        UpdateOne(_at_least(balances.field, key, -amount), {"$inc": {balances.field: amount}})
-        for key, amount in sums.items()
-    ]
+    updates = [UpdateOne({"_id": key}, {"$inc": {balances.field: amount}}) for key, amount in sums.items()]
     if not updates:
         return
     with translating():
         result = await tx.database[balances.collection].bulk_write(updates, ordered=False, session=tx.session)
     if result.matched_count != len(updates):
-        raise Conflict(f"a balance in {balances.collection} is too low or gone")
-
-
-def _at_least(field: str, key: str, minimum: int) -> dict[str, Any]:
-    return {"_id": key, field: {"$gte": minimum}} if minimum > 0 else {"_id": key}
+        raise Conflict(f"a balance in {balances.collection} has gone")

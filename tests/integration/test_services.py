@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from participants.inventory import inventory
+from adapters.errors import Conflict
+from adapters.mongo import Session
+from participants.context import BatchTransaction, Context
+from participants.inventory import PRODUCTS, inventory
+from participants.ledger import Change, load, post
 from participants.orders import orders
 from participants.participant import Service
 from participants.payment import payment
 from participants.seed import Customer, Product
 from sagas.messages import CommandMessage
 from support.ordering import charge, refund, release, reserve
-from support.participants import message, outcome, replies_of
+from support.participants import NOW, message, outcome, replies_of
 from support.participants_mongo import Fleet, fleet_on
 
 
@@ -117,6 +121,22 @@ async def test_a_thousand_orders_for_a_hundred_pairs_get_exactly_a_hundred(fleet
     answers = Counter(answer for batch in await asyncio.gather(*delivered) for answer in batch)
     assert answers == {"succeeded": 100, "rejected out-of-stock": 900}
     assert await assert_stock_adds_up(fleet) == {"hot": 0}
+
+
+async def test_what_others_took_since_it_was_loaded_is_not_taken_again(fleet: Fleet) -> None:
+    await fleet.seeder().product(Product("last", 1, 1))
+    other = fleet.instance(inventory)
+
+    async def body(session: Session) -> None:
+        late = reserve("late", [("last", 1)])
+        tx = BatchTransaction(session, fleet.database("inventory"), NOW, [Context.of(late, NOW)])
+        assert (await load(tx, "products", ["last"]))["last"]["available"] == 1
+        assert await outcomes(other, reserve("s1", [("last", 1)])) == ["succeeded"]
+        await post(tx, [Change(tx.contexts[0], "last", -1)], PRODUCTS)
+
+    with pytest.raises(Conflict):
+        await fleet.mongo.transaction(body)
+    assert await assert_stock_adds_up(fleet) == {"last": 0}
 
 
 @pytest.mark.parametrize("seed", range(3))
