@@ -6,6 +6,7 @@ never decides anything about a saga.
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from adapters.mongo import (
     find,
     insert_new,
     translating,
+    update,
 )
 from orchestrator import listed
 from orchestrator.core.state import SagaState, Status
@@ -147,28 +149,29 @@ class MongoSagaStore:
         Where somebody else has changed one of the sagas nothing of it is applied, and the batch is written unordered
         instead, each update on its own.
         """
-        try:
-            if len(changes) > 1:
+        if len(changes) > 1:
+            with suppress(Conflict):
                 await self._mongo.transaction(lambda session: self._save_all(changes, session))
                 return {change.after.id for change in changes}
-        except Conflict:
-            pass
-        return await self._save_each(changes)
+        try:
+            return await (self._save_each(changes) if len(changes) > 1 else self._save_one(*changes))
+        except Conflict as conflict:
+            raise Unavailable("MongoDB did not say which sagas were saved") from conflict
+
+    async def _save_one(self, change: Change) -> set[str]:
+        with translating():
+            result = await self._sagas.update_one(*_guarded(change), array_filters=array_filters(change))
+        return {change.after.id} if result.matched_count else set()
 
     async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
-        with translating():
-            result = await self._sagas.bulk_write([_update(change) for change in changes], session=session)
-        if result.matched_count < len(changes):
+        if await update(self._sagas, [_statement(change) for change in changes], session) < len(changes):
             raise Conflict("a saga has changed meanwhile")
 
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:
         """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""
-        token = f"{self._rng.getrandbits(64):016x}" if len(changes) > 1 else None
-        try:
-            with translating():
-                result = await self._sagas.bulk_write([_update(change, token) for change in changes], ordered=False)
-        except Conflict as conflict:
-            raise Unavailable("MongoDB did not say which sagas were saved") from conflict
+        token = f"{self._rng.getrandbits(64):016x}"
+        with translating():
+            result = await self._sagas.bulk_write([_marked(change, token) for change in changes], ordered=False)
         ids = [change.after.id for change in changes]
         if result.matched_count in (0, len(changes)):
             return set(ids) if result.matched_count else set()
@@ -251,9 +254,17 @@ def _readable(documents: Sequence[Document]) -> list[SagaState]:
     return states
 
 
-def _update(change: Change, token: str | None = None) -> UpdateOne:
-    update = to_update(change)
-    if token is not None:
-        update["$set"]["saved_by"] = token
-    guard = {"_id": change.before.id, "revision": change.before.revision}
-    return UpdateOne(guard, update, array_filters=array_filters(change))
+def _guarded(change: Change) -> tuple[Document, Document]:
+    """Which document is meant, and what becomes of it."""
+    return {"_id": change.before.id, "revision": change.before.revision}, to_update(change)
+
+
+def _statement(change: Change) -> Document:
+    which, becomes = _guarded(change)
+    return {"q": which, "u": becomes, "arrayFilters": array_filters(change) or []}
+
+
+def _marked(change: Change, token: str) -> UpdateOne:
+    which, becomes = _guarded(change)
+    becomes["$set"]["saved_by"] = token
+    return UpdateOne(which, becomes, array_filters=array_filters(change))

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
 from adapters.errors import Conflict, Locked, Unavailable
-from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, translating
+from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, insert, translating
 from participants.barrier import Row
 from sagas.messages import Kind, Outcome
 
@@ -149,8 +149,7 @@ class _MongoTransaction:
 
     async def insert(self, rows: Sequence[Row]) -> None:
         if rows:
-            with translating():
-                await self._collection.insert_many([document_of(row) for row in rows], session=self.session)
+            await insert(self._collection, [document_of(row) for row in rows], self.session)
 
     async def replace(self, rows: Sequence[Row]) -> None:
         for row in rows:

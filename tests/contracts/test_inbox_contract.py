@@ -92,6 +92,19 @@ async def test_a_known_row_is_never_overwritten_by_an_insert(inbox: Inbox) -> No
     assert await rows(inbox, row(1).id, row(2).id) == {row(1).id: row(1)}
 
 
+async def test_a_row_that_is_known_already_is_told_where_it_is_inserted(inbox: Inbox) -> None:
+    """At the commit would be too late: what a handler did in between would be for nothing, or seem to be refused."""
+    await insert(inbox, row(1))
+
+    async def write(tx: InboxTransaction) -> None:
+        with pytest.raises(Conflict):
+            await tx.insert([row(1)])
+        raise ValueError("it was")
+
+    with pytest.raises(ValueError, match="it was"):
+        await inbox.atomically(write)
+
+
 async def test_a_missing_row_cannot_be_replaced(inbox: Inbox) -> None:
     async def write(tx: InboxTransaction) -> None:
         await tx.replace([row(1)])
