@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from adapters.errors import Conflict
-from adapters.mongo import ASCENDING, Document, IndexModel, UpdateOne, find, translating
+from adapters.mongo import ASCENDING, Document, IndexModel, find, insert, update
 from participants.context import BatchTransaction, Context
 from sagas.values import dataclass
 
@@ -80,8 +80,7 @@ async def post(tx: BatchTransaction, changes: Sequence[Change], balances: Balanc
         return
     if balances is not None:
         await _move(tx, _sums(changes), balances)
-    with translating():
-        await tx.database[LEDGER].insert_many([change.row() for change in changes], session=tx.session)
+    await insert(tx.database[LEDGER], [change.row() for change in changes], tx.session)
 
 
 def opening_row(key: str, amount: int, at: datetime) -> Document:
@@ -97,10 +96,6 @@ def _sums(changes: Sequence[Change]) -> dict[str, int]:
 
 
 async def _move(tx: BatchTransaction, sums: Mapping[str, int], balances: Balances) -> None:
-    updates = [UpdateOne({"_id": key}, {"$inc": {balances.field: amount}}) for key, amount in sums.items()]
-    if not updates:
-        return
-    with translating():
-        result = await tx.database[balances.collection].bulk_write(updates, ordered=False, session=tx.session)
-    if result.matched_count != len(updates):
+    updates = [{"q": {"_id": key}, "u": {"$inc": {balances.field: amount}}} for key, amount in sums.items()]
+    if updates and await update(tx.database[balances.collection], updates, tx.session) < len(updates):
         raise Conflict(f"a balance in {balances.collection} has gone")
