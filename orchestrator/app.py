@@ -11,7 +11,6 @@ from typing import Any
 
 import structlog
 import uuid_utils
-from fastapi import FastAPI
 
 from adapters import logs
 from adapters.clock import Clock, SystemClock
@@ -25,7 +24,7 @@ from adapters.tracing.port import Tracer, Untraced
 from orchestrator import dead_commands, start_events
 from orchestrator.admission import Admission, backlog_of
 from orchestrator.announcer import Announcer
-from orchestrator.api.application import create_application
+from orchestrator.api.application import Application
 from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
 from orchestrator.api.rates import Rates
@@ -100,7 +99,7 @@ class Orchestrator:
         self.replica = Replica(self.engine, self.bus, self.bus.streams, reply_streams=settings.reply_streams)
         self.sampler = Sampler(self._sources())
         self._wire()
-        self.app: FastAPI = create_application(self.services)
+        self.app = Application(self.services)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._prepared = False

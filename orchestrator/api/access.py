@@ -7,15 +7,14 @@ exist; where there are none everything is open, and the settings let HTTP listen
 import re
 from collections.abc import Iterable, Mapping
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.routing import compile_path
-from starlette.types import ASGIApp, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from starlette.types import Scope
 
 from adapters.clock import Clock
 from orchestrator.api.auditing import Auditor, Deed
-from orchestrator.api.caller import caller_of, found, note
+from orchestrator.api.caller import Asked
+from orchestrator.api.headers import Fields
 from orchestrator.api.problems import Kind, Problem
 from orchestrator.api.throttle import Throttle
 from orchestrator.keys import Access, ApiKey, KeyRing
@@ -59,49 +58,39 @@ _HOW = 'Bearer realm="saga"'
 
 
 class Door:
-    """Wraps the application."""
+    """Lets in who may ask this."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, auditor: Auditor, throttle: Throttle, clock: Clock) -> None:
-        self._app = app
+    def __init__(self, keys: KeyRing, auditor: Auditor, throttle: Throttle, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
         self._auditor = auditor
         self._throttle = throttle
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._check(Request(scope))
-        caller = found(scope, "caller")
-        if not caller:
-            await self._app(scope, receive, send)
-            return
-        with bound_contextvars(caller=caller):
-            await self._app(scope, receive, send)
-
-    async def _check(self, request: Request) -> None:
-        """Raises `Problem` where the request may not come in."""
-        exists, needed = _route(request)
+    async def check(self, scope: Scope, asked: Asked) -> None:
+        """Raises `Problem` where the request may not come in; else it is known who asks."""
+        exists, needed = _route(scope)
         if exists and needed is None:
             return
-        self._throttle.total(request.scope)
-        refused = _of_another_site(request)
+        self._throttle.total(asked)
+        refused = _of_another_site(scope, asked.fields)
         if refused is None and self._keys.required:
-            refused = self._refused(request, needed)
-        self._throttle.key(request.scope, caller_of(request))
+            refused = self._refused(asked, needed)
+        self._throttle.key(asked)
         if refused is not None:
             action = "authenticate" if refused.kind is Kind.UNAUTHENTICATED else "authorize"
+            request = Request(scope)
             await self._auditor.turned_away(request, Deed(action, path=request.url.path[:200]), refused)
             raise refused
 
-    def _refused(self, request: Request, needed: Access | None) -> Problem | None:
-        key = self._key(request.headers)
+    def _refused(self, asked: Asked, needed: Access | None) -> Problem | None:
+        key = self._key(asked.fields)
         if isinstance(key, Problem):
             return key
-        note(request.scope, caller=key.name)
+        asked.caller = key.name
         return _scope_missing(needed) if needed is not None and needed not in key.scopes else None
 
-    def _key(self, headers: Headers) -> ApiKey | Problem:
-        given = headers.getlist("authorization")
+    def _key(self, fields: Fields) -> ApiKey | Problem:
+        given = fields.getlist("authorization")
         if not given:
             return _unauthenticated("Send the header Authorization: Bearer, with an API key.", _HOW)
         bearer = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
@@ -121,20 +110,20 @@ def check_table(routes: Iterable[tuple[str, str]]) -> None:
 
 def allowed(scope: Scope) -> list[str]:
     """The methods that this path takes."""
-    path = _path(scope)
+    path = path_of(scope)
     return sorted({method for method, pattern, _ in _PATTERNS if pattern.match(path)})
 
 
-def _path(scope: Scope) -> str:
+def path_of(scope: Scope) -> str:
     """The path below the application's own, as the router has it."""
     root, path = scope.get("root_path", ""), str(scope["path"])
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
-def _route(request: Request) -> tuple[bool, Access | None]:
+def _route(scope: Scope) -> tuple[bool, Access | None]:
     """Whether there is such a route, and what it takes."""
-    method = "GET" if request.method == "HEAD" else request.method
-    path = _path(request.scope)
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    path = path_of(scope)
     if (method, path) in TABLE:
         return True, TABLE[method, path]
     for allowed, pattern, access in _PATTERNS:
@@ -143,10 +132,10 @@ def _route(request: Request) -> tuple[bool, Access | None]:
     return False, None
 
 
-def _of_another_site(request: Request) -> Problem | None:
+def _of_another_site(scope: Scope, fields: Fields) -> Problem | None:
     """A page of another site may make a browser send requests here, from inside the network: it must change nothing."""
-    site = request.headers.get("sec-fetch-site", "none")
-    if request.method in ("GET", "HEAD") or site in _OWN_PAGES:
+    site = fields.get("sec-fetch-site", "none")
+    if scope["method"] in ("GET", "HEAD") or site in _OWN_PAGES:
         return None
     return Problem(Kind.CROSS_SITE, "A browser sent this for a page of another site.")
 

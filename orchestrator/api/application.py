@@ -1,4 +1,4 @@
-"""The FastAPI application: routes, the guard around them, and what errors become."""
+"""The FastAPI application: its routes, and what errors become."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
 
 from adapters.errors import Unavailable
-from orchestrator.api.access import Door, allowed, check_table
+from orchestrator.api.access import allowed, check_table, path_of
 from orchestrator.api.dead_letters import DeadLetterRoutes
 from orchestrator.api.definitions import DefinitionRoutes
 from orchestrator.api.documents import DocumentRoutes
+from orchestrator.api.entrance import Entrance
 from orchestrator.api.events import EventRoutes
-from orchestrator.api.guard import Guard
 from orchestrator.api.health import HealthRoutes
 from orchestrator.api.history import HistoryRoutes
-from orchestrator.api.metrics import Counted, MetricsRoutes
+from orchestrator.api.metrics import MetricsRoutes
 from orchestrator.api.openapi import describe
 from orchestrator.api.operating import OperatorRoutes
 from orchestrator.api.problems import Fault, Kind, Problem, invalid, pointer, retry_later
 from orchestrator.api.sagas import SagaRoutes
 from orchestrator.api.services import Services
-from orchestrator.api.throttle import Throttle
-from orchestrator.api.tracing import Traced
 from orchestrator.starting import Overloaded
 
 log = structlog.get_logger(__name__)
@@ -44,44 +44,44 @@ _NOTHING_LOST = "A database does not answer. Nothing is lost; try again."
 
 #: FastAPI's own would tell of each request a second time, and look at the environment each time
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+#: asked so often that the entrance finds them
+STARTS = frozenset({("POST", "/v1/sagas"), ("POST", "/v1/sagas:batch")})
 _BY_STATUS = {404: Kind.NOT_FOUND, 405: Kind.METHOD_NOT_ALLOWED}
 
 
-def create_application(services: Services) -> FastAPI:
-    """An application over the services. It starts and stops nothing."""
-    # FastAPI's own pages of documentation load from the network, and a redirect would lose a body.
-    app = FastAPI(
-        title="Saga orchestrator",
-        version="1",
-        description=_DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=_NO_TELEMETRY,
-    )
-    made = routers(services)
-    for router in made:
-        app.include_router(router)
-    app.router.routes[:0] = SagaRoutes(services).direct()
-    check_table(served(app, made))
-    throttle, clock = Throttle(services.rates), services.engine.clock
-    app.add_middleware(Door, keys=services.keys, auditor=services.auditor, throttle=throttle, clock=clock)
-    app.add_middleware(Guard, limits=services.limits, new_id=services.new_id)
-    # Around the guard: what that refuses counts too.
-    app.add_middleware(Counted, recorder=services.metrics.recorder, logged=services.access_log)
-    app.add_middleware(Traced, tracer=services.tracer)
-    for error, handler in _HANDLERS.items():
-        app.add_exception_handler(error, handler)
-    definitions = services.engine.definitions
-    document: dict[str, Any] = {}
+class Application(FastAPI):
+    """FastAPI over the services, behind the entrance. It starts and stops nothing."""
 
-    def openapi() -> dict[str, Any]:
-        if not document:
-            document.update(describe(app, definitions, max_batch=services.max_batch, with_keys=services.keys.required))
-        return document
+    def __init__(self, services: Services) -> None:
+        # FastAPI's own pages of documentation load from the network, and a redirect would lose a body.
+        super().__init__(
+            title="Saga orchestrator",
+            version="1",
+            description=_DESCRIPTION,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            telemetry=_NO_TELEMETRY,
+        )
+        self._services = services
+        self._document: dict[str, Any] = {}
+        made = routers(services)
+        for router in made:
+            self.include_router(router)
+        check_table(served(self, made))
+        self._starts = _starts(made)
+        for error in (Exception, HTTPException, RequestValidationError):
+            self.add_exception_handler(error, _left_to_the_entrance)
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document.
-    return app
+    def build_middleware_stack(self) -> ASGIApp:
+        return Entrance(super().build_middleware_stack(), self._services, self._starts, _judged)
+
+    def openapi(self) -> dict[str, Any]:
+        if not self._document:
+            given = self._services
+            definitions, keys = given.engine.definitions, given.keys.required
+            self._document = describe(self, definitions, max_batch=given.max_batch, with_keys=keys)
+        return self._document
 
 
 def routers(services: Services) -> Sequence[APIRouter]:
@@ -109,43 +109,45 @@ def served(app: FastAPI, included: Sequence[APIRouter]) -> set[tuple[str, str]]:
     }
 
 
-async def _problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
+def _starts(routers: Sequence[APIRouter]) -> dict[tuple[str, str], APIRoute]:
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    found = {(method, route.path): route for route in routes for method in route.methods or ()}
+    return {start: found[start] for start in STARTS}
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("request-unavailable", method=request.method, path=request.url.path, reason=str(error))
-    starts = request.method == "POST" and request.url.path in ("/v1/sagas", "/v1/sagas:batch")
-    detail = _START_UNKNOWN if starts else _NOT_KNOWN if request.method in ("POST", "DELETE") else _NOTHING_LOST
-    return retry_later(Kind.UNAVAILABLE, detail, RETRY_UNAVAILABLE_S).response()
+async def _left_to_the_entrance(_request: Request, error: Exception) -> Response:
+    raise error
 
 
-async def _overloaded(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Overloaded)
-    detail = f"Nothing has been started: {error}. Come back later."
-    return retry_later(Kind.OVERLOADED, detail, error.retry_after_s).response()
+def _judged(scope: Scope, error: Exception) -> Problem | None:
+    """What a client is told of an error; None of one that nobody foresaw."""
+    match error:
+        case Problem():
+            return error
+        case Unavailable():
+            return _unavailable(scope, error)
+        case Overloaded():
+            detail = f"Nothing has been started: {error}. Come back later."
+            return retry_later(Kind.OVERLOADED, detail, error.retry_after_s)
+        case RequestValidationError():  # Query parameters; bodies are checked elsewhere.
+            return invalid("query", [Fault(pointer(one["loc"][1:]), one["msg"]) for one in error.errors()])
+        case HTTPException():
+            return _http(scope, error)
+        case _:
+            return None
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
-    """Query parameters; bodies are checked elsewhere."""
-    assert isinstance(error, RequestValidationError)
-    return invalid("query", [Fault(pointer(one["loc"][1:]), one["msg"]) for one in error.errors()]).response()
+def _unavailable(scope: Scope, error: Unavailable) -> Problem:
+    method, path = scope["method"], scope["path"]
+    log.warning("request-unavailable", method=method, path=path, reason=str(error))
+    starts = (method, path_of(scope)) in STARTS
+    detail = _START_UNKNOWN if starts else _NOT_KNOWN if method in ("POST", "DELETE") else _NOTHING_LOST
+    return retry_later(Kind.UNAVAILABLE, detail, RETRY_UNAVAILABLE_S)
 
 
-async def _http(request: Request, error: Exception) -> Response:
+def _http(scope: Scope, error: HTTPException) -> Problem:
     """What Starlette itself answers: unknown paths and methods."""
-    assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code, Kind.BAD_REQUEST)
     # Starlette's own `Allow` has the methods of the first route only where several share a path.
-    headers = {"Allow": ", ".join(allowed(request.scope))} if kind is Kind.METHOD_NOT_ALLOWED else error.headers
-    return Problem(kind, f"{kind.title}.", headers=headers).response()
-
-
-_HANDLERS = {
-    Problem: _problem,
-    Unavailable: _unavailable,
-    Overloaded: _overloaded,
-    RequestValidationError: _invalid,
-    HTTPException: _http,
-}
+    headers = {"Allow": ", ".join(allowed(scope))} if kind is Kind.METHOD_NOT_ALLOWED else error.headers
+    return Problem(kind, f"{kind.title}.", headers=headers)

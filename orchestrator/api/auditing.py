@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
-from orchestrator.api.caller import caller_of, request_id_of
+from orchestrator.api.caller import asked_of
 from orchestrator.api.problems import Problem
 from orchestrator.audit import AuditLog, Record, Result
 
@@ -68,10 +68,11 @@ class Auditor:
     async def _add(
         self, request: HTTPConnection, deed: Deed, outcome: Result, refusal: str | None, *, store: bool = True
     ) -> None:
+        asked = asked_of(request)
         record = Record(
             id=self._new_id(),
             at=self._clock.now(),
-            who=caller_of(request),
+            who=asked.caller,
             action=deed.action,
             outcome=outcome,
             refusal=refusal,
@@ -79,7 +80,7 @@ class Auditor:
             dead_letter=deed.dead_letter,
             reason=deed.reason,
             path=deed.path,
-            request_id=request_id_of(request),
+            request_id=asked.request_id,
         )
         about = {"saga_id": record.saga_id, "dead_letter": record.dead_letter, "request_id": record.request_id}
         said = {"who": record.who, "action": record.action, "outcome": record.outcome.value, "refusal": refusal}

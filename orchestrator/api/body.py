@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 
+from orchestrator.api.caller import asked_of
 from orchestrator.api.problems import Fault, Kind, Problem, faults_of, invalid
 from sagas.contracts import MAX_NAME_LENGTH, NAME
 from sagas.storable import MAX_DEPTH
@@ -40,9 +41,10 @@ class _Malformed(ValueError):
 
 async def read_json(request: Request) -> Any:
     """The body's JSON value."""
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    fields = asked_of(request).fields
+    if fields.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without Content-Encoding.")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = fields.get("content-type").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.")
     return parse_json(await request.body())

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from orchestrator.api import schemas_dead_letters as schemas
 from orchestrator.api.answers import answer, is_saga_id
 from orchestrator.api.auditing import Deed
-from orchestrator.api.caller import caller_of
+from orchestrator.api.caller import asked_of
 from orchestrator.api.listing import PageQuery, cursor_behind
 from orchestrator.api.problems import Kind, Problem
 from orchestrator.api.services import Services
@@ -71,7 +71,7 @@ class DeadLetterRoutes:
                 raise _refused("already-redriven", "It was redriven before; with ?again=true it is once more.")
             if (reason := await self._services.redriver.redrive(letter)) is not None:
                 raise _refused("still-dead", f"It can't be handled: {reason}")
-            at, by = self._services.engine.clock.now(), caller_of(request)
+            at, by = self._services.engine.clock.now(), asked_of(request).caller
             await self._letters.mark_redriven(letter.id, at, by)
         marked = replace(letter, redrives=letter.redrives + 1, redriven_at=at, redriven_by=by)
         return answer(_shown(marked), 202)

@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-
-from starlette.datastructures import Headers
+from collections.abc import Iterable
 
 from orchestrator.api.problems import Fault, Kind, Problem, invalid
 
@@ -16,9 +15,27 @@ _REVISION = re.compile(r'"(\d{1,18})"')
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def idempotency_key(headers: Headers) -> str | None:
+class Fields:
+    """A request's header fields by name, in small letters: gone through once, however often they are asked for."""
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in raw:
+            self._values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value."""
+        values = self._values.get(name)
+        return values[0] if values else default
+
+    def getlist(self, name: str) -> list[str]:
+        """All values."""
+        return self._values.get(name, [])
+
+
+def idempotency_key(fields: Fields) -> str | None:
     """The `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07), quoted or not; raises `Problem`."""
-    values = headers.getlist("idempotency-key")
+    values = fields.getlist("idempotency-key")
     if not values:
         return None
     key = _unquoted(values[0].strip()) if len(values) == 1 else None
@@ -40,9 +57,9 @@ def key_id(caller: str, key: str) -> str:
     return hashlib.sha256(f"{caller}\n{key}".encode()).hexdigest()[:40]
 
 
-def wait_s(headers: Headers, longest_s: float) -> float | None:
+def wait_s(fields: Fields, longest_s: float) -> float | None:
     """How long `Prefer: wait=` (RFC 7240) wants to wait, cut to the longest; None where it doesn't."""
-    found = _WAIT.search(",".join(headers.getlist("prefer")))
+    found = _WAIT.search(",".join(fields.getlist("prefer")))
     return min(float(found[1]), longest_s) if found else None
 
 
@@ -51,21 +68,21 @@ def applied(waited_s: float) -> dict[str, str]:
     return {"Preference-Applied": f"wait={waited_s:g}"}
 
 
-def traceparent(headers: Headers) -> str | None:
+def traceparent(fields: Fields) -> str | None:
     """The W3C trace context, where it is valid."""
-    value = headers.get("traceparent", "")
+    value = fields.get("traceparent")
     return value if _TRACEPARENT.fullmatch(value) else None
 
 
-def matches(headers: Headers, etag: str) -> bool:
+def matches(fields: Fields, etag: str) -> bool:
     """Whether the client has this revision already (`If-None-Match`)."""
-    asked = headers.get("if-none-match", "")
+    asked = fields.get("if-none-match")
     return asked.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in asked.split(","))
 
 
-def if_match(headers: Headers) -> int | None:
+def if_match(fields: Fields) -> int | None:
     """The one revision that the request is meant for; None where any will do. Raises `Problem` for what is none."""
-    asked = ",".join(headers.getlist("if-match")).strip()
+    asked = ",".join(fields.getlist("if-match")).strip()
     if asked in ("", "*"):
         return None
     found = _REVISION.fullmatch(asked)

@@ -1,14 +1,13 @@
 """`/metrics`, and the counting of requests."""
 
-import asyncio
 from typing import Any
 
 import structlog
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
-from orchestrator.api.caller import PROBES, found
+from orchestrator.api.caller import PROBES, Asked
 from orchestrator.api.services import Services
 from orchestrator.metrics.recorder import Recorder
 
@@ -22,7 +21,6 @@ _ROUTE: dict[str, Any] = {
     "response_class": PlainTextResponse,
     "responses": {200: {"description": "In Prometheus' text format."}},
 }
-_BROKEN_OFF = 499  #: the client has gone before there was an answer
 
 
 class MetricsRoutes:
@@ -43,38 +41,22 @@ class MetricsRoutes:
 
 
 class Counted:
-    """Wraps the application: counts each answer by its route's template, never by its path; logs it where wanted."""
+    """Counts each answer by its route's template, never by its path; logs it where wanted."""
 
-    def __init__(self, app: ASGIApp, recorder: Recorder, *, logged: bool = False) -> None:
-        self._app = app
+    def __init__(self, recorder: Recorder, *, logged: bool = False) -> None:
         self._recorder = recorder
         self._logged = logged
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = _BROKEN_OFF
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            method = scope["method"] if scope["method"] in _METHODS else OTHER
-            took_s = loop.time() - begun
-            self._recorder.answered(_template(scope), method, status, took_s)
-            if self._logged and scope["path"] not in PROBES:
-                ids = {name: found(scope, name) for name in ("request_id", "caller")}
-                saga_id = scope.get("path_params", {}).get("saga_id")
-                said = {"route": _template(scope), "status": status, "took_ms": round(took_s * 1_000, 1)}
-                log.info("request-answered", method=method, **said, **ids, saga_id=saga_id)
+    def count(self, scope: Scope, asked: Asked, status: int, took_s: float) -> None:
+        """One answer."""
+        method = scope["method"] if scope["method"] in _METHODS else OTHER
+        route = _template(scope)
+        self._recorder.answered(route, method, status, took_s)
+        if self._logged and scope["path"] not in PROBES:
+            ids = {"request_id": asked.request_id, "caller": asked.caller or None}
+            saga_id = scope.get("path_params", {}).get("saga_id")
+            said = {"route": route, "status": status, "took_ms": round(took_s * 1_000, 1)}
+            log.info("request-answered", method=method, **said, **ids, saga_id=saga_id)
 
 
 def _template(scope: Scope) -> str:

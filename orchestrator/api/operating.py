@@ -13,6 +13,7 @@ from orchestrator.api import schemas_operating as schemas
 from orchestrator.api.answers import find_saga, is_saga_id, saga_answer, saga_not_found
 from orchestrator.api.auditing import Deed
 from orchestrator.api.body import M, read_json, validated
+from orchestrator.api.caller import asked_of
 from orchestrator.api.problems import Fault, Kind, Problem, invalid
 from orchestrator.api.services import Services
 from orchestrator.core.state import (
@@ -92,7 +93,7 @@ class OperatorRoutes:
             deed.saga_id = saga_id
             asked = validated(model, await read_json(request))
             deed.reason = getattr(asked, "reason", None)
-            state = await self._request(saga_id, message(asked), headers.if_match(request.headers))
+            state = await self._request(saga_id, message(asked), headers.if_match(asked_of(request).fields))
         return saga_answer(self._services, state, 202)
 
     async def _request(self, saga_id: str, message: Message, revision: int | None) -> SagaState:

@@ -5,29 +5,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import Scope
 
 from orchestrator.api import headers, schemas
 from orchestrator.api.answers import answer, find_saga, saga_answer
 from orchestrator.api.body import read_json
-from orchestrator.api.caller import caller_of
+from orchestrator.api.caller import Asked, asked_of
 from orchestrator.api.listing import ListQuery, cursor_behind
 from orchestrator.api.problems import Fault, Problem, invalid
 from orchestrator.api.services import Services
 from orchestrator.api.starts import StartFactory, accepted
-from orchestrator.api.tracing import link, trace_context
+from orchestrator.api.tracing import link
 from orchestrator.api.view import Json, etag, view
 from orchestrator.core.state import SagaState
 from orchestrator.work import Start
-
-
-class _Direct(Route):
-    """Says which route it was, as FastAPI's own do: metrics and traces ask."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, found = super().matches(scope)
-        return match, {**found, "route": self}
 
 
 class SagaRoutes:
@@ -46,15 +36,12 @@ class SagaRoutes:
         router.get("/sagas/{saga_id}", **schemas.GET)(self.get)
         return router
 
-    def direct(self) -> Sequence[Route]:
-        """What is asked too often to go through FastAPI, which takes a fifth of a request's time, and describes it."""
-        return [_Direct("/v1/sagas", self.start, methods=["POST"])]
-
     async def start(self, request: Request) -> Response:
         """Start a saga. The answer comes when it is stored durably, with `Prefer: wait` when it has ended."""
-        key = headers.idempotency_key(request.headers)
+        asked = asked_of(request)
+        key = headers.idempotency_key(asked.fields)
         body = await read_json(request)
-        start = self._starts.make(body, key=key, traceparent=trace_context(request), caller=caller_of(request))
+        start = self._starts.make(body, key=key, traceparent=asked.traceparent, caller=asked.caller)
         self._services.admission.admit(1)
         (started,) = await self._services.starter.start([start])
         state = accepted(started, by_key=key is not None)
@@ -62,10 +49,10 @@ class SagaRoutes:
         extra = {"Location": f"/v1/sagas/{state.id}"}
         if started.replayed:
             extra["Idempotency-Replayed"] = "true"
-        return await self._waited(request, state, extra)
+        return await self._waited(asked, state, extra)
 
-    async def _waited(self, request: Request, state: SagaState, extra: dict[str, str]) -> Response:
-        wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
+    async def _waited(self, asked: Asked, state: SagaState, extra: dict[str, str]) -> Response:
+        wait_s = headers.wait_s(asked.fields, self._services.wait_max_s)
         if wait_s is None:
             return saga_answer(self._services, state, 202, extra)
         state = await self._services.ended(state, wait_s)
@@ -73,9 +60,10 @@ class SagaRoutes:
 
     async def start_batch(self, request: Request) -> Response:
         """Start many sagas in one go: one result each, in order, the saga or a problem."""
-        key = headers.idempotency_key(request.headers)
+        asked = asked_of(request)
+        key = headers.idempotency_key(asked.fields)
         bodies = self._bodies(await read_json(request))
-        made = [self._made(request, body, key, index) for index, body in enumerate(bodies)]
+        made = [self._made(asked, body, key, index) for index, body in enumerate(bodies)]
         starts = [start for start in made if isinstance(start, Start)]
         results = iter(await self._batch(starts, by_key=key is not None))
         return answer({"results": [next(results) if isinstance(one, Start) else one.to_json() for one in made]})
@@ -90,13 +78,14 @@ class SagaRoutes:
             raise invalid("body", [Fault("/sagas", f"must hold 1 to {self._services.max_batch} sagas")])
         return bodies
 
-    def _made(self, request: Request, body: Any, key: str | None, index: int) -> Start | Problem:
+    def _made(self, asked: Asked, body: Any, key: str | None, index: int) -> Start | Problem:
         own_key = None if key is None else f"{key}\n{index}"
         # The client's trace, where there is one; else each saga begins its own.
-        traceparent = trace_context(request) if headers.traceparent(request.headers) else None
-        caller = caller_of(request)
+        traceparent = asked.traceparent if headers.traceparent(asked.fields) else None
         try:
-            return self._starts.make(body, key=own_key, traceparent=traceparent, caller=caller, under=f"/sagas/{index}")
+            return self._starts.make(
+                body, key=own_key, traceparent=traceparent, caller=asked.caller, under=f"/sagas/{index}"
+            )
         except Problem as problem:
             return problem
 
@@ -117,12 +106,13 @@ class SagaRoutes:
     async def get(self, saga_id: str, request: Request) -> Response:
         """One saga; with `Prefer: wait` when it has ended, with `If-None-Match` only if it has changed."""
         state = await find_saga(self._services, saga_id)
-        wait_s = headers.wait_s(request.headers, self._services.wait_max_s)
+        fields = asked_of(request).fields
+        wait_s = headers.wait_s(fields, self._services.wait_max_s)
         extra = {}
         if wait_s is not None:
             state = await self._services.ended(state, wait_s)
             extra = headers.applied(wait_s)
-        if headers.matches(request.headers, etag(state)):
+        if headers.matches(fields, etag(state)):
             return Response(status_code=304, headers={"ETag": etag(state)} | extra)
         return saga_answer(self._services, state, 200, extra)
 

@@ -3,9 +3,7 @@
 import asyncio
 import math
 
-from starlette.types import Scope
-
-from orchestrator.api.caller import note
+from orchestrator.api.caller import Asked
 from orchestrator.api.problems import Kind, Problem
 from orchestrator.api.rates import Pace, Rates
 
@@ -19,25 +17,24 @@ class Throttle:
         self._total = Pace(rates.total) if rates.total else None
         self._keys = Pace(rates.per_key) if rates.per_key else None
 
-    def total(self, scope: Scope) -> None:
+    def total(self, asked: Asked) -> None:
         """Before it is known who asks; raises `Problem` where all together ask too often."""
-        self._take(self._total, "total", EVERYBODY, scope)
+        self._take(self._total, "total", EVERYBODY, asked)
 
-    def key(self, scope: Scope, caller: str) -> None:
+    def key(self, asked: Asked) -> None:
         """Once it is known who asks; raises `Problem`."""
-        self._take(self._keys, "key", caller, scope)
+        self._take(self._keys, "key", asked.caller, asked)
 
-    def _take(self, pace: Pace | None, name: str, who: str, scope: Scope) -> None:
+    def _take(self, pace: Pace | None, name: str, who: str, asked: Asked) -> None:
         if pace is None:
             return
         taken = pace.take(who, asyncio.get_running_loop().time())
         # As draft-ietf-httpapi-ratelimit-headers-10 has them.
         window_s = max(1, math.ceil(pace.capacity * pace.interval_s))
-        note(
-            scope,
-            rate_policy=f'"{name}";q={pace.capacity};w={window_s}',
-            rate=f'"{name}";r={taken.left};t={math.ceil(taken.full_s)}',
-        )
+        asked.rate = {
+            "RateLimit": f'"{name}";r={taken.left};t={math.ceil(taken.full_s)}',
+            "RateLimit-Policy": f'"{name}";q={pace.capacity};w={window_s}',
+        }
         if taken.allowed:
             return
         whose = "this key" if name == "key" else "all callers together"

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from adapters.bus import Ack, Delivery, Entry, Subscription, Verdict
 from adapters.clock import SystemClock
@@ -16,7 +15,7 @@ from adapters.streams.envelope import decode_command, encode_reply
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 from orchestrator.admission import Admission
 from orchestrator.announcer import Announcer
-from orchestrator.api.application import create_application
+from orchestrator.api.application import Application
 from orchestrator.api.auditing import Auditor
 from orchestrator.api.guard import Limits
 from orchestrator.api.services import Services
@@ -76,7 +75,7 @@ class Api:
             limits=given.pop("limits", Limits()),
             **given,
         )
-        self.app: FastAPI = create_application(self.services)
+        self.app = Application(self.services)
         self.client = client_of(self.app)
 
     def answering(self, **rejected: str) -> None:
@@ -116,7 +115,7 @@ class _Answers:
         return Ack((Entry(command.reply_to, encode_reply(reply)),))
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
+def client_of(app: Application) -> httpx.AsyncClient:
     """A client in the same loop. An exception that the application lets through fails the test."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://saga")
 
