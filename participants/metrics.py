@@ -6,6 +6,7 @@ No label holds an id or a rejection's code; `command` is one of the types that t
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from socket import AF_INET, SOCK_STREAM, getaddrinfo
 from socketserver import ThreadingMixIn
 from threading import Thread
@@ -76,45 +77,44 @@ class Recorder:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        self._answered = ANSWERED.counter(self.registry)
-        self._repeated = REPEATED.counter(self.registry)
-        self._duration = DURATION.histogram(self.registry)
-        self._queued = QUEUED.histogram(self.registry)
-        self._batch = BATCH.histogram(self.registry)
-        self._aborted = ABORTED.counter(self.registry)
-        self._folded = FOLDED.counter(self.registry)
+        # Each of these finds a child by its labels. The library looks it up anew, under a lock, for each command.
+        self._answered = cache(ANSWERED.counter(self.registry).labels)
+        self._repeated = cache(REPEATED.counter(self.registry).labels)
+        self._duration = cache(DURATION.histogram(self.registry).labels)
+        self._queued = cache(QUEUED.histogram(self.registry).labels)
+        self._batch = cache(BATCH.histogram(self.registry).labels)
+        self._aborted = cache(ABORTED.counter(self.registry).labels)
+        self._folded = cache(FOLDED.counter(self.registry).labels)
 
     def participates(self, participant: str, commands: Iterable[str]) -> None:
         """Its counters are there from the beginning, at 0: a rate needs a first value."""
-        self._aborted.labels(participant)
-        self._folded.labels(participant)
+        self._aborted(participant)
+        self._folded(participant)
         for command in commands:
-            self._repeated.labels(participant, command)
+            self._repeated(participant, command)
             for outcome in Outcome:
-                self._answered.labels(participant, command, outcome.value)
+                self._answered(participant, command, outcome)
 
-    def taken_up(self, participant: str, waited_s: Iterable[float]) -> None:
+    def taken_up(self, participant: str, waited_s: Sequence[float]) -> None:
         """Commands that came together; how long each has waited."""
-        count = 0
         for seconds in waited_s:
-            self._queued.labels(participant).observe(max(seconds, 0.0))
-            count += 1
-        self._batch.labels(participant).observe(count)
+            self._queued(participant).observe(max(seconds, 0.0))
+        self._batch(participant).observe(len(waited_s))
 
     def answered(self, participant: str, command: str, outcome: Outcome, took_s: float, *, repeat: bool) -> None:
         """A command has its answer."""
-        self._answered.labels(participant, command, outcome.value).inc()
-        self._duration.labels(participant, command, outcome.value).observe(took_s)
+        self._answered(participant, command, outcome).inc()
+        self._duration(participant, command, outcome).observe(took_s)
         if repeat:
-            self._repeated.labels(participant, command).inc()
+            self._repeated(participant, command).inc()
 
     def aborted(self, participant: str) -> None:
         """A handler raised among commands that were handled together."""
-        self._aborted.labels(participant).inc()
+        self._aborted(participant).inc()
 
     def folded(self, participant: str, rows: int) -> None:
         """Rows of its ledger became part of an opening row."""
-        self._folded.labels(participant).inc(rows)
+        self._folded(participant).inc(rows)
 
 
 class Page(Collector):
