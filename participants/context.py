@@ -1,13 +1,13 @@
 """What a handler gets beside its command. Values only, apart from the open transaction that they carry."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic
 
 from participants.barrier import Row
 from sagas.contracts import C, Endpoint, R
 from sagas.messages import CommandMessage, Json, Kind
+from sagas.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

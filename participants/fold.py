@@ -65,14 +65,15 @@ class Fold:
         waiting: list[tuple[int, CommandMessage]] = []
         busy: set[str] = set()
         for index, message in self._waiting:
-            if busy.isdisjoint(ids_of(message)):
+            ids = ids_of(message)
+            if busy.isdisjoint(ids):
                 call = self._consider(index, message)
                 if call is None:
                     continue
                 wave.append(call)
             else:
                 waiting.append((index, message))
-            busy.update(ids_of(message))
+            busy.update(ids)
         self._waiting = waiting
         return wave
 
@@ -119,4 +120,5 @@ class Fold:
 
     def _take(self, index: int, settled: Settled) -> None:
         self._answers[index] = settled.answer
-        self._rows.update((row.id, row) for row in settled.rows)
+        for row in settled.rows:
+            self._rows[row.id] = row

@@ -3,7 +3,6 @@
 Products are `{_id, available, price}`; each change is a row of the ledger. Never sells what is not there.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,23 +58,27 @@ def reserve_from(
     changes: list[Change] = []
     for command, context in zip(commands, contexts, strict=True):
         order = quantities(command.items)
-        refusal = _refusal(order, available, prices)
-        if refusal is None:
-            available.update({key: available[key] - quantity for key, quantity in order.items()})
-            changes += [Change(context, key, -quantity) for key, quantity in order.items()]
-        outcomes.append(refusal or StockReserved(amount=_amount(order, prices)))
+        outcome = _outcome(order, available, prices)
+        outcomes.append(outcome)
+        if isinstance(outcome, StockReserved):
+            for key, quantity in order.items():
+                available[key] -= quantity
+                changes.append(Change(context, key, -quantity))
     return outcomes, changes
 
 
 def quantities(items: Sequence[OrderItem]) -> dict[str, int]:
     """How many of each product; a product named twice counts once, with the sum."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, int] = {}
     for item in items:
-        sums[item.product_id] += item.quantity
-    return dict(sums)
+        sums[item.product_id] = sums.get(item.product_id, 0) + item.quantity
+    return sums
 
 
-def _refusal(order: Mapping[str, int], available: Mapping[str, int], prices: Mapping[str, int]) -> Reject | None:
+def _outcome(
+    order: Mapping[str, int], available: Mapping[str, int], prices: Mapping[str, int]
+) -> StockReserved | Reject:
+    amount = 0
     for key, quantity in order.items():
         if quantity < 1:
             return Reject("invalid-quantity", f"{quantity} of {key}")
@@ -83,13 +86,8 @@ def _refusal(order: Mapping[str, int], available: Mapping[str, int], prices: Map
             return Reject("unknown-product", key)
         if available[key] < quantity:
             return Reject("out-of-stock", f"{key}: {available[key]} left, {quantity} wanted")
-    if _amount(order, prices) > MAX_AMOUNT:
-        return Reject("amount-too-large")
-    return None
-
-
-def _amount(order: Mapping[str, int], prices: Mapping[str, int]) -> int:
-    return sum(prices[key] * quantity for key, quantity in order.items())
+        amount += prices[key] * quantity
+    return StockReserved(amount=amount) if amount <= MAX_AMOUNT else Reject("amount-too-large")
 
 
 def __getattr__(name: str) -> Any:

@@ -14,9 +14,9 @@ else:
     from functools import cache
     from operator import attrgetter
 
-    def dataclass(*, slots, frozen=False):
+    def dataclass(*, slots, frozen=False, kw_only=False):
         """`dataclasses.dataclass`; what is frozen has a hash, but can be written to at run time."""
-        return dataclasses.dataclass(slots=slots, unsafe_hash=frozen)
+        return dataclasses.dataclass(slots=slots, unsafe_hash=frozen, kw_only=kw_only)
 
     def replace(value, /, **changes):
         """`dataclasses.replace`; the copy is changed before anybody else sees it."""
