@@ -72,7 +72,10 @@ class MemoryBus:
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered; see `adapters.bus.Bus`."""
         self.server.check()
-        return {stream: self._delivered_until(stream, group) for stream, group in groups.items()}
+        asked = {stream: group for stream, group in groups.items() if stream not in self.server.refused}
+        if groups and not asked:
+            raise Unavailable("no stream can be asked")
+        return {stream: self._delivered_until(stream, group) for stream, group in asked.items()}
 
     def subscribe(self, subscription: Subscription) -> None:
         """Register a subscription; one that comes after `start` is read at once."""

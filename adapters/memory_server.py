@@ -57,7 +57,7 @@ class MemoryServer:
         self.groups: dict[tuple[str, str], Group] = {}
         self.leases: dict[str, tuple[str, datetime]] = {}  #: by name, who holds it and until when
         self.down = False  #: nothing is published, delivered or acknowledged
-        self.refused: set[str] = set()  #: streams that accept no entry
+        self.refused: set[str] = set()  #: streams that accept no entry and tell nothing
         self.buses: list[Reader] = []  #: whoever may have to look when something has changed
 
     def new_name(self) -> str:

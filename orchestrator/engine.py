@@ -156,7 +156,7 @@ class Engine:
         done = {index: applied for index, applied in batch.decided.items() if index not in again}
         # Before announcing, which may fail: what is saved is never decided again.
         self._observer.applied(list(done.values()), conflicts=len(lost), unknown=size - len(again) - len(done))
-        await self._announce(batch, done, now)
+        await self._announce(batch, done)
         for index, applied in done.items():
             batch.results[index] = applied.decision
 
@@ -214,7 +214,7 @@ class Engine:
             log.error("command-not-built", **names(state, state.pending[0].command_id), exc_info=error)
             return None
 
-    async def _announce(self, batch: Batch, done: Mapping[int, Applied], now: datetime) -> None:
+    async def _announce(self, batch: Batch, done: Mapping[int, Applied]) -> None:
         """Send what follows. Wake-ups move only after what was due at them has been sent."""
         try:
             refused = await self.announcer.announce([applied.decision for applied in done.values()])
@@ -224,18 +224,19 @@ class Engine:
             log.warning("request-not-announced", saga_id=batch.inputs[0].saga_id, reason=str(error))
             return
         unsent = [applied for position, applied in enumerate(done.values()) if position in refused]
-        await self._reschedule(batch, {applied.before.id for applied in unsent}, now)
+        held = {applied.before.id for applied in unsent}
+        await self.hold([before for before, _ in batch.moves if before.id in held])
+        if moves := [move for move in batch.moves if move[0].id not in held]:
+            await self.store.reschedule(moves)
         if batch.comes_again and any(not isinstance(applied.message, Woken) for applied in unsent):
             raise Unavailable(f"what {len(unsent)} messages caused is not on its stream")
 
-    async def _reschedule(self, batch: Batch, unsent: set[str], now: datetime) -> None:
-        moves = [move for move in batch.moves if move[0].id not in unsent]
-        for before in (before for before, _ in batch.moves if before.id in unsent):
-            saga = self.definition(before)
-            if saga is not None:
-                moves.append((before, not_sent(saga, before, now)))
-        if moves:
-            await self.store.reschedule(moves)
+    async def hold(self, states: Iterable[SagaState]) -> None:
+        """What they await is sent a little later, anew: its stream takes nothing now. Nothing is counted."""
+        now = self.clock.now()
+        known = [(saga, state) for state in states if (saga := self.definition(state)) is not None]
+        if known:
+            await self.store.reschedule([(state, not_sent(saga, state, now)) for saga, state in known])
 
     # -- what is in flight ---------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ The happy path never waits for it. Silence counts only for somebody who listened
 what still waits in the streams before it wakes a saga.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 
@@ -25,8 +26,21 @@ log = structlog.get_logger(__name__)
 ANNOUNCING = timedelta(seconds=1)  #: a command is on its stream that soon after it was decided to send it
 DEAF = timedelta(seconds=30)  #: a replica whose replies wait that long is not busy, whatever else it is
 BEHIND_S = 2.0  #: while replies wait for long, timers are looked at that rarely: handling replies is what helps
+NEVER = datetime.min.replace(tzinfo=UTC)
 LONG_AHEAD = datetime.max.replace(tzinfo=UTC)  #: everything has been delivered
 UNKNOWN_DEFINITION_PAUSE = timedelta(minutes=1)  #: when a saga of an unknown definition is looked at again
+
+
+class _Waits(NamedTuple):
+    """A saga, and the streams on which what it waits for may be."""
+
+    state: SagaState
+    commands: Mapping[str, str]  #: to the participants that read them
+    replies: Sequence[str]
+
+    @property
+    def streams(self) -> Sequence[str]:
+        return [*self.commands, *self.replies]
 
 
 class Sweeper:
@@ -51,6 +65,7 @@ class Sweeper:
         self._every_s = every_s
         self._observer = observer or Unobserved()
         self._is_behind = False  # whether the last sweep found replies that had waited for long
+        self._lost_at: dict[str, datetime] = {}  # when a stream could not be asked last: silence before it is none
 
     async def run(self) -> None:
         """Sweep for ever; a server that is away is waited for, an unexpected error is logged and survived."""
@@ -77,42 +92,60 @@ class Sweeper:
 
     async def _sweep(self) -> int:
         begun = self._engine.clock.now()
-        pace = self._engine.announcer.pace
-        room = min(self._batch, pace.room)
+        room = min(self._batch, self._engine.announcer.pace.room)
         due = await self._engine.store.due(begun, room, self._replica.share) if room else []
         unknown = {state.id for state in due if self._engine.definition(state) is None}
         known = [state for state in due if state.id not in unknown]
         self._is_behind = False
         if known:
-            woken = await self._woken(known)
-            decisions = await self._engine.apply([Input(state.id, woken) for state in known], known)
-            pace.spend(sum(len(decision.commands) for decision in decisions if decision is not None))
+            await self._wake(known)
         await self._postpone([state for state in due if state.id in unknown])
         late_s = max(((begun - state.wake_at).total_seconds() for state in due if state.wake_at), default=0.0)
         self._observer.swept(len(due), late_s, (self._engine.clock.now() - begun).total_seconds())
         return len(due)
 
-    async def _woken(self, states: Sequence[SagaState]) -> Woken:
+    async def _wake(self, states: Sequence[SagaState]) -> None:
+        """Wake those about whose streams something is known. The others are held, and nothing of theirs is counted."""
+        replies = self._replica.all_streams
+        waits = [_Waits(state, self._commands(state), self._replies(state, replies)) for state in states]
+        groups = {stream: group for each in waits for stream, group in each.commands.items()}
+        until = await self._bus.delivered_until(groups | dict.fromkeys(replies, ORCHESTRATOR_GROUP))
+        lost = {*groups, *replies}.difference(until)
+        self._lost_at |= dict.fromkeys(lost, self._engine.clock.now())
+        # While replies wait for long we are slow ourselves: what is sent again then would only be more of it.
+        self._is_behind = any(self._is_slow(stream, until[stream]) for stream in replies if stream in until)
+        if held := [each.state for each in waits if not lost.isdisjoint(each.streams)]:
+            log.warning("timers-held", sagas=len(held), reason=f"{min(lost)} can't be asked")
+            await self._engine.hold(held)
+        there = [each for each in waits if lost.isdisjoint(each.streams)]
+        inputs = [Input(each.state.id, self._woken(each, until)) for each in there]
+        decisions = await self._engine.apply(inputs, [each.state for each in there])
+        self._engine.announcer.pace.spend(sum(len(each.commands) for each in decisions if each is not None))
+
+    def _woken(self, waits: _Waits, until: Mapping[str, datetime | None]) -> Woken:
         """What the core must know before it takes silence for silence.
 
-        A command is queued while its stream has not been delivered that far. While replies wait in a stream of ours, a
-        silence that ended behind them proves nothing; and where they wait for long, we are slow ourselves: what is
-        sent again then would only be more of it.
+        A command is queued while its stream has not been delivered that far, or we are slow. While replies wait in a
+        stream where the saga's may be, a silence that ended behind them proves nothing.
         """
-        pendings = [(pending, self._stream(state, pending)) for state in states for pending in state.pending]
-        groups = {stream: pending.participant for pending, stream in pendings}
-        replies = self._replica.all_streams
-        until = await self._bus.delivered_until({**groups, **dict.fromkeys(replies, ORCHESTRATOR_GROUP)})
-        replies_until = min(until[stream] or LONG_AHEAD for stream in replies)
-        slow = self._is_behind = any(self._is_slow(stream, until[stream]) for stream in replies)
+        announcer = self._engine.announcer
+        listening_since = max(announcer.listening_since, *(self._lost_at.get(each, NEVER) for each in waits.streams))
+        replies_until = min(until[stream] or LONG_AHEAD for stream in waits.replies)
         queued, unheard = set(), set()
-        for pending, stream in pendings:
-            delivered = until[stream] or LONG_AHEAD
-            if slow or delivered <= max(pending.sent_at, self._engine.announcer.sent_again_at) + ANNOUNCING:
+        for pending in waits.state.pending:
+            delivered = until[self._stream(waits.state, pending)] or LONG_AHEAD
+            if self._is_behind or delivered <= max(pending.sent_at, announcer.sent_again_at) + ANNOUNCING:
                 queued.add(pending.command_id)
             if replies_until < pending.deadline:
                 unheard.add(pending.command_id)
-        return Woken(self._engine.announcer.listening_since, frozenset(queued), frozenset(unheard))
+        return Woken(listening_since, frozenset(queued), frozenset(unheard))
+
+    def _commands(self, state: SagaState) -> Mapping[str, str]:
+        return {self._stream(state, pending): pending.participant for pending in state.pending}
+
+    def _replies(self, state: SagaState, streams: Sequence[str]) -> Sequence[str]:
+        """With partitions a saga is answered in its own, else wherever an orchestrator is."""
+        return streams if self._streams.partitions == 1 else [self._streams.partition(self._streams.replies, state.id)]
 
     def _stream(self, state: SagaState, pending: Pending) -> str:
         """The stream that the command is on."""

@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.cluster import PRIMARY
 from redis.exceptions import AskError, MovedError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from adapters.streams.connection import LOST, Client
-from adapters.streams.pipeline import BEGIN, END, Argument, Command, ask, pack
+from adapters.streams.pipeline import BEGIN, END, Argument, Command, Pipeline, ServerPipeline, ask, pack
 
 _ROUNDS = 4  #: so often a command is sent: to where it belonged, where it belongs, and where it is on its way to
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
@@ -60,17 +60,18 @@ class ClusterPipeline:
         """See `pipeline.Pipeline`: those of one slot are seen together, for a transaction has no more than one."""
         await self._client.initialize()
         slots: dict[int, list[int]] = {}
-        for position, command in enumerate(commands):
-            slots.setdefault(self._client.keyslot(_key(command)), []).append(position)
+        for position, key in enumerate(_keys(commands)):
+            slots.setdefault(self._client.keyslot(key), []).append(position)
         return await self._send(commands, map(_Block, slots.values()))
 
     async def _send(self, commands: Sequence[Command], blocks: Iterable[_Block]) -> list[object]:
         answers: list[object] = [None] * len(commands)
+        keys = _keys(commands)
         for _ in range(_ROUNDS):
             await self._client.initialize()
             nodes: dict[Any, list[_Block]] = {}
             for block in blocks:
-                node = block.asking or self._client.get_node_from_key(_key(commands[block.positions[0]]))
+                node = block.asking or self._client.get_node_from_key(keys[block.positions[0]])
                 nodes.setdefault(node, []).append(block)
             again = await asyncio.gather(
                 *(self._exchange(node, commands, theirs, answers) for node, theirs in nodes.items())
@@ -142,6 +143,20 @@ class ClusterPipeline:
             node = ClusterNode(answer.host, answer.port, PRIMARY, **manager.connection_kwargs)
             manager.set_nodes(manager.nodes_cache, {node.name: node})
         return node
+
+
+def pipeline_to(client: Client, timeout_s: float) -> Pipeline:
+    """The one that fits the client."""
+    anything: object = client  # One of a cluster only looks like one of a server.
+    return (ClusterPipeline if isinstance(anything, RedisCluster) else ServerPipeline)(client, timeout_s)
+
+
+def _keys(commands: Sequence[Command]) -> list[Argument]:
+    """The key by which each goes to its server. TIME, which has none, goes where the one before it goes."""
+    keys: list[Argument] = []
+    for command in commands:
+        keys.append(keys[-1] if command[0] == "TIME" else _key(command))
+    return keys
 
 
 def _key(command: Command) -> Argument:

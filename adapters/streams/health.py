@@ -13,9 +13,11 @@ from redis.asyncio import RedisCluster
 
 from adapters.clock import Clock
 from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
+from adapters.streams.cluster_pipeline import pipeline_to
 from adapters.streams.connection import Client, close, connect, text, translating
 from adapters.streams.figures import StreamFigures, figures, is_missing
 from adapters.streams.names import MAX_SLOTS, ORCHESTRATOR_GROUP, Streams
+from adapters.streams.pipeline import Pipeline, answered
 from adapters.streams.progress import unsettled
 from adapters.streams.settings import StreamSettings
 
@@ -57,7 +59,7 @@ async def look_at_redis(url: str, streams: Streams, names: Sequence[str], clock:
         if isinstance(info, Unknown):
             return nothing_known(info)
         difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
-        used = await attempt(_used(client, streams), within_s)
+        used = await attempt(_used(pipeline_to(client, within_s), streams), within_s)
         names = [*names, *(() if isinstance(used, Unknown) else used)]
         types, found, readers = await asyncio.gather(
             attempt(_types(client, names), within_s),
@@ -86,15 +88,11 @@ async def _time(client: Client) -> datetime:
     return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
 
 
-async def _used(client: Client, streams: Streams) -> Sequence[str]:
+async def _used(pipeline: Pipeline, streams: Streams) -> Sequence[str]:
     """The streams of slots that a replica holds, and those on which replies are left that nobody has adopted."""
     slots = range(MAX_SLOTS)
-    with translating():
-        pipeline = client.pipeline(transaction=False)
-        for slot in slots:
-            pipeline.get(streams.replica(slot))
-        holders = await pipeline.execute()
-    left = await unsettled(client, {streams.replies_of(slot): ORCHESTRATOR_GROUP for slot in slots})
+    holders = await answered(pipeline, [("GET", streams.replica(slot)) for slot in slots])
+    left = await unsettled(pipeline, {streams.replies_of(slot): ORCHESTRATOR_GROUP for slot in slots})
     replies = [(streams.replies_of(slot), holder) for slot, holder in zip(slots, holders, strict=True)]
     return [stream for stream, holder in replies if holder is not None or stream in left]
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from adapters.streams.connection import text, translating
 from adapters.streams.figures import is_missing
 from adapters.streams.ids import parse_id
+from adapters.streams.progress import rows
 from adapters.streams.shared import Shared
 
 # In two steps, XPENDING and then DELCONSUMER, an entry that a paused consumer reads in between would vanish with it.
@@ -46,8 +47,8 @@ async def remove_dead_consumers(shared: Shared, stream: str, group: str) -> None
     """Remove every consumer of the group that has been dead for long."""
     min_idle_ms = int(shared.settings.dead_consumer_idle_s * 1_000)
     with translating():
-        rows = await shared.client.xinfo_consumers(stream, group)
-    for row in rows:
+        consumers = await shared.client.xinfo_consumers(stream, group)
+    for row in consumers:
         if not row["pending"] and row["idle"] >= min_idle_ms and row["name"] != shared.consumer.encode():
             await remove_consumer(shared, stream, group, row["name"], min_idle_ms)
 
@@ -72,8 +73,7 @@ async def first_unsettled(shared: Shared, stream: str, group: str) -> str | None
                     return None  # A missing group has read nothing.
                 raise answer
     groups, (_, lowest_pending, *_) = cast(Any, answers)
-    rows = [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in groups]
-    delivered = next((row[b"last-delivered-id"] for row in rows if row[b"name"] == group.encode()), None)
+    delivered = next((row[b"last-delivered-id"] for row in rows(groups) or () if row[b"name"] == group.encode()), None)
     if delivered is None:
         return None
     milliseconds, sequence = parse_id(delivered)

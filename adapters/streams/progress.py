@@ -2,73 +2,101 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from redis.exceptions import ResponseError
 
-from adapters.streams.connection import Client, translating
+from adapters.streams.connection import translating
+from adapters.streams.pipeline import Command, Pipeline, answered
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING_YET = b"0-0"
 
+Rows = Sequence[Mapping[bytes, Any]]  #: of a stream's groups
 
-async def first_undelivered(client: Client, groups: Mapping[str, str]) -> tuple[dict[str, bytes | None], datetime]:
-    """The id of that entry by stream, None where there is none, and the time on Redis' clock.
 
-    A stream without its group has been delivered nothing: the group will be made again at id 0. Raises `Unavailable`.
+async def first_undelivered(
+    pipeline: Pipeline, groups: Mapping[str, str]
+) -> Mapping[str, tuple[bytes | None, datetime]]:
+    """By stream the id of that entry, None where there is none, and the time on its server's clock.
+
+    A stream without its group has been delivered nothing: the group will be made again at id 0. One that can't be asked
+    is missing. Raises `Unavailable` where none can be.
     """
-    (seconds, microseconds), answers = await _ask(client, groups)
-    redis_time = _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
-    return await _behind(client, _delivered(groups, answers)), redis_time
-
-
-async def unsettled(client: Client, groups: Mapping[str, str]) -> set[str]:
-    """The streams with an entry that their group has not been given, or has not acknowledged. Raises `Unavailable`."""
-    _, answers = await _ask(client, groups)
-    unread = await _behind(client, _delivered(groups, answers))
-    return {
-        stream
-        for (stream, group), rows in zip(groups.items(), answers, strict=True)
-        if unread[stream] is not None or _has_pending(group, rows)
-    }
-
-
-async def _ask(client: Client, groups: Mapping[str, str]) -> tuple[tuple[int, int], list[Any]]:
-    """The time on Redis' clock, and the groups of each stream, or what it answered instead."""
     with translating():
-        time = await client.time()  # By itself: in a cluster it belongs to no stream.
-        pipeline = client.pipeline(transaction=False)
-        for stream in groups:
-            pipeline.xinfo_groups(stream)
-        return time, await pipeline.execute(raise_on_error=False)
+        commands: list[Command] = [each for stream in groups for each in (_look(stream), ("TIME",))]
+        answers = await pipeline.execute(commands)
+        found = {
+            stream: (_last_delivered(groups[stream], rows(answer)), _time(time))
+            for stream, answer, time in zip(groups, answers[::2], answers[1::2], strict=True)
+            if not (_lost(answer) or _lost(time))
+        }
+        begun = [(stream, last) for stream, (last, _) in found.items() if last is not None]
+        pages = await pipeline.execute([_behind(*each) for each in begun]) if begun else []
+        for (stream, _), page in zip(begun, pages, strict=True):
+            if _lost(page):
+                del found[stream]
+            else:
+                found[stream] = (_first(page), found[stream][1])
+        if groups and not found:
+            raise next(answer for answer in [*pages, *answers] if isinstance(answer, BaseException))
+    return found
 
 
-def _has_pending(group: str, rows: Any) -> bool:
-    return not isinstance(rows, Exception) and any(row["pending"] for row in rows if row["name"] == group.encode())
+async def unsettled(pipeline: Pipeline, groups: Mapping[str, str]) -> set[str]:
+    """The streams with an entry that their group has not been given, or has not acknowledged. Raises `Unavailable`."""
+    with translating():
+        answers = await pipeline.execute([_look(stream) for stream in groups])
+        of_stream = {stream: rows(answer) for stream, answer in zip(groups, answers, strict=True)}
+    last = {stream: _last_delivered(groups[stream], found) for stream, found in of_stream.items()}
+    begun = [(stream, delivered) for stream, delivered in last.items() if delivered is not None]
+    pages = await answered(pipeline, [_behind(*each) for each in begun]) if begun else []
+    unread = {stream for (stream, _), page in zip(begun, pages, strict=True) if _first(page) is not None}
+    return unread | {stream for stream, found in of_stream.items() if _has_pending(groups[stream], found)}
 
 
-def _delivered(groups: Mapping[str, str], answers: Sequence[Any]) -> dict[str, bytes | None]:
-    return {stream: _last_delivered(group, rows) for (stream, group), rows in zip(groups.items(), answers, strict=True)}
-
-
-def _last_delivered(group: str, rows: Any) -> bytes | None:
-    """None where there is no stream, and so nothing that could still arrive."""
-    if isinstance(rows, ResponseError) and "no such key" in str(rows):
+def rows(answer: object) -> Rows | None:
+    """What XINFO GROUPS has answered; None where there is no stream. Raises what it was refused with."""
+    if _is_no_stream(answer):
         return None
-    if isinstance(rows, Exception):
-        with translating():
-            raise rows
-    return next((row["last-delivered-id"] for row in rows if row["name"] == group.encode()), _NOTHING_YET)
+    if isinstance(answer, BaseException):
+        raise answer
+    found = cast(list[Any], answer)
+    return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in found]
 
 
-async def _behind(client: Client, delivered: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    streams = {stream: last for stream, last in delivered.items() if last is not None}
-    first: dict[str, bytes | None] = dict.fromkeys(delivered)
-    if streams:
-        with translating():
-            pipeline = client.pipeline(transaction=False)
-            for stream, last in streams.items():
-                pipeline.xrange(stream, min=b"(" + last, count=1)
-            answers = await pipeline.execute()
-        first |= {stream: found[0][0] if found else None for stream, found in zip(streams, answers, strict=True)}
-    return first
+def _look(stream: str) -> Command:
+    return ("XINFO", "GROUPS", stream)
+
+
+def _behind(stream: str, last: bytes) -> Command:
+    return ("XRANGE", stream, b"(" + last, "+", "COUNT", 1)
+
+
+def _lost(answer: object) -> bool:
+    return isinstance(answer, BaseException) and not _is_no_stream(answer)
+
+
+def _is_no_stream(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and "no such key" in str(answer)
+
+
+def _time(answer: object) -> datetime:
+    seconds, microseconds = cast(Any, answer)
+    return _EPOCH + timedelta(seconds=int(seconds), microseconds=int(microseconds))
+
+
+def _first(page: object) -> bytes | None:
+    entries = cast(list[Any], page)
+    return entries[0][0] if entries else None
+
+
+def _has_pending(group: str, found: Rows | None) -> bool:
+    return any(row[b"pending"] for row in found or () if row[b"name"] == group.encode())
+
+
+def _last_delivered(group: str, found: Rows | None) -> bytes | None:
+    """None where there is no stream, and so nothing that could still arrive."""
+    if found is None:
+        return None
+    return next((row[b"last-delivered-id"] for row in found if row[b"name"] == group.encode()), _NOTHING_YET)

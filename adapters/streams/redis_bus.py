@@ -16,7 +16,7 @@ from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams import leases
 from adapters.streams.address import Address, Kind
-from adapters.streams.cluster_pipeline import ClusterPipeline
+from adapters.streams.cluster_pipeline import pipeline_to
 from adapters.streams.connection import close, connect, make_room, translating
 from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker, broker
@@ -25,7 +25,6 @@ from adapters.streams.guardian import Guardian
 from adapters.streams.ids import parse_id
 from adapters.streams.masters import follow
 from adapters.streams.names import Streams
-from adapters.streams.pipeline import ServerPipeline
 from adapters.streams.progress import first_undelivered, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
@@ -53,8 +52,7 @@ class RedisBus:
         self.streams = streams or Streams()
         address, client = Address.parse(url), connect(url, settings)
         self.in_order = address.kind is not Kind.CLUSTER
-        kind = ServerPipeline if self.in_order else ClusterPipeline
-        pipeline = kind(client, settings.socket_timeout_s)
+        pipeline = pipeline_to(client, settings.socket_timeout_s)
         self._broker = broker(address, client, pipeline, settings)
         self._shared = Shared(
             client=client,
@@ -172,17 +170,19 @@ class RedisBus:
 
     async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
         """The streams, of those mapped to their groups, with anything unread or unacknowledged."""
-        return await unsettled(self._shared.client, groups)
+        return await unsettled(self._shared.pipeline, groups)
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
         clock = self._shared.clock
         asked = clock.now()
-        first_ids, redis_time = await first_undelivered(self._shared.client, groups)
-        offset = redis_time - (asked + (clock.now() - asked) / 2)
+        found = await first_undelivered(self._shared.pipeline, groups)
+        answered = asked + (clock.now() - asked) / 2
         return {
-            stream: None if entry_id is None else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - offset
-            for stream, entry_id in first_ids.items()
+            stream: None
+            if entry_id is None
+            else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - (time - answered)
+            for stream, (entry_id, time) in found.items()
         }
 
 

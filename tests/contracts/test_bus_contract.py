@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from adapters.bus import Ack, Delivery, Entry, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
 from support.bus_fixtures import MakeBus, reading, settled, stream, world
@@ -224,6 +226,15 @@ async def test_how_far_a_group_was_delivered_is_told_in_our_time(world: World, s
     until = (await publisher.delivered_until(groups))[stream]
     assert until is not None
     assert abs(until - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_a_stream_that_cannot_be_asked_hides_no_other(world: World, stream: str) -> None:
+    bus, refusing = world.bus(), world.streams.replies
+    await world.refuse(refusing, refused=True)
+    groups = {refusing: "orchestrator", stream: "inventory"}
+    assert dict(await bus.delivered_until(groups)) == {stream: None}
+    with pytest.raises(Unavailable):
+        await bus.delivered_until({refusing: "orchestrator"})
 
 
 async def test_a_bus_that_reads_has_no_problems(world: World, stream: str, reading: MakeBus) -> None:

@@ -167,6 +167,8 @@ async def test_one_server_that_is_away_fails_its_own_commands_only(cluster_redis
         reached, lost = await pipeline.at_once([("EXISTS", here), ("EXISTS", there)])
         assert reached == 0
         assert isinstance(lost, Exception)
+        times = (await pipeline.execute([("EXISTS", here), ("TIME",), ("EXISTS", there), ("TIME",)]))[1::2]
+        assert [isinstance(time, Exception) for time in times] == [False, True], "each server's own"
     finally:
         await close(client)
         cluster_redis.heal()

@@ -4,7 +4,7 @@ Only their own clock is moved by the test: a lease ends by the server's.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -14,8 +14,10 @@ import pytest
 
 from adapters.servers import ClusterRedis
 from adapters.streams.cleaning import remove_all
+from adapters.streams.cluster_pipeline import pipeline_to
 from adapters.streams.connection import close, connect
 from adapters.streams.names import Streams
+from adapters.streams.pipeline import Command, Pipeline, answered
 from adapters.streams.redis_bus import RedisBus
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.shares import PATIENCE, WHOLE, Share
@@ -34,7 +36,7 @@ class Installation:
     replicas: list[One]
     clock: ManualClock
     streams: Streams
-    client: Any
+    pipeline: Pipeline
 
     async def shares(self) -> list[Share]:
         """Of those that are left, after each has said that it lives."""
@@ -42,16 +44,19 @@ class Installation:
             await one.replica.beat()
         return sorted((one.replica.share for one in self.replicas), key=lambda share: share.number)
 
-    async def taken(self) -> Counter[str]:
-        """How often each command has come since the last time."""
-        streams = self.streams.all_of(self.streams.commands("inventory"))
-        found: Counter[str] = Counter()
-        for stream in streams:
-            answer = await self.client.xreadgroup("inventory", "silent", {stream: ">"}, noack=True)
-            pages = answer.values() if isinstance(answer, dict) else [page for _, page in answer]
-            entries = [entry for page in pages for entry in (page[0] if isinstance(page[0], list) else page)]
-            found.update(fields[b"id"].decode() for _, fields in entries)
-        return found
+    @property
+    def commands(self) -> Sequence[str]:
+        return self.streams.all_of(self.streams.commands("inventory"))
+
+    async def taken(self, streams: Sequence[str] = ()) -> Counter[str]:
+        """How often each command has come since the last time; on these streams only, if any are given."""
+        asked = streams or self.commands
+        read: list[Command] = [
+            ("XREADGROUP", "GROUP", "inventory", "silent", "NOACK", "STREAMS", stream, ">") for stream in asked
+        ]
+        answers: list[Any] = await answered(self.pipeline, read)
+        entries = [fields for answer in answers if answer for page in answer.values() for _, fields in page]
+        return Counter(fields[fields.index(b"id") + 1].decode() for fields in entries)
 
 
 @pytest.fixture(params=["one server", "cluster"])
@@ -63,7 +68,7 @@ async def installation(request: pytest.FixtureRequest) -> AsyncIterator[Installa
     buses = [RedisBus(url, clock=clock, rng=Random(n), streams=streams, settings=FAST) for n in range(2)]
     replicas = [One(clock, bus, store, streams, reply_streams=16) for bus in buses]
     client = connect(url, FAST)
-    yield Installation(replicas, clock, streams, client)
+    yield Installation(replicas, clock, streams, pipeline_to(client, timeout_s=5))
     for bus in buses:
         await bus.stop()
     await close(client)
@@ -101,3 +106,32 @@ async def test_each_timer_is_due_for_one_of_them_and_those_of_the_dead_for_the_o
     await eventually(alone)
     installation.clock.advance(12)
     assert await one.sweeper.sweep() == SAGAS
+
+
+@pytest.mark.parametrize("installation", ["cluster"], indirect=True)
+async def test_while_a_master_is_away_the_timers_of_other_partitions_go_on(
+    installation: Installation, cluster_redis: ClusterRedis
+) -> None:
+    one, streams = installation.replicas[0], installation.streams
+    ids = [f"s-{number}" for number in range(SAGAS)]
+    await one.start(*ids)
+    await installation.taken()
+    masters = {stream: cluster_redis.master_of(stream) for stream in installation.commands}
+    away = next(master for master in masters.values() if master is not cluster_redis.master_of(streams.events))
+    there = [stream for stream, master in masters.items() if master is not away]
+    reached = [each for each in ids if streams.partition(streams.commands("inventory"), each) in there]
+    for node in cluster_redis.nodes:  # Else all of them stop where a part has nobody.
+        node.execute("CONFIG", "SET", "cluster-require-full-coverage", "no")
+    try:
+        cluster_redis.replica_of(away).kill()
+        away.kill()
+        installation.clock.advance(3)
+        assert await one.sweeper.sweep() == SAGAS
+        assert sorted(await installation.taken(there)) == sorted(f"{each}/reserve-stock/action" for each in reached)
+    finally:
+        cluster_redis.heal()
+        for node in cluster_redis.nodes:
+            node.execute("CONFIG", "SET", "cluster-require-full-coverage", "yes")
+    installation.clock.advance(3)
+    await one.sweeper.sweep()
+    assert len(await installation.taken()) == SAGAS - len(reached)

@@ -8,13 +8,17 @@ import pytest
 
 from adapters.bus import Entry
 from adapters.errors import Unavailable
+from adapters.memory_bus import MemoryBus
 from adapters.streams.envelope import encode_reply
+from adapters.streams.names import Streams
+from orchestrator.memory_store import MemorySagaStore
 from orchestrator.sweeper import BEHIND_S, Sweeper
 from orchestrator.work import Input
 from support import eventually
-from support.clock import HeldClock
+from support.clock import HeldClock, ManualClock
 from support.engines import INVENTORY, PAYMENT, STREAMS, World
 from support.orders import failure, success
+from support.replicas import One
 
 
 @pytest.fixture
@@ -172,6 +176,67 @@ async def test_a_stream_that_refuses_delays_only_its_own_sagas_and_counts_nothin
     world.clock.advance(60)
     await world.sweeper.sweep()
     assert world.state("b").pending[0].attempt == 1
+
+
+async def test_silence_that_ends_with_a_stream_that_could_not_be_asked_is_none(world: World) -> None:
+    await world.start("a")
+    for _ in range(25):
+        world.clock.advance(1)
+        world.deliver_all(INVENTORY, "inventory")
+        await world.sweeper.sweep()
+    await world.start("b")
+    await world.engine.apply([Input("b", success(world.state("b")))])
+    world.bus.server.refused.add(INVENTORY)
+    await world.start("c")
+    world.deliver_all(PAYMENT, "payment")
+    world.clock.advance(3)
+    await world.sweeper.sweep()
+    world.bus.server.refused.clear()
+    world.clock.advance(10)
+    await world.sweeper.sweep()
+    assert world.state("a").pending[0].attempt == 1
+    assert world.state("b").pending[0].attempt == 2, "its stream was there all the while"
+
+
+async def test_the_timers_of_a_partition_that_is_away_are_held_and_all_others_go_on() -> None:
+    clock, streams, store = ManualClock(), Streams(partitions=2), MemorySagaStore()
+    bus = MemoryBus(clock)
+    one = One(clock, bus, store, streams, reply_streams=0)
+    await one.start(*"abcdefgh")
+    (here, there), replies = streams.all_of(INVENTORY), streams.all_of(streams.replies)
+    first, second = (len(bus.server.entries(stream)) for stream in (here, there))
+    assert first
+    assert second
+    for stream in (here, there):
+        bus.server.groups[stream, "inventory"].delivered = 100
+    bus.server.refused |= {there, replies[1]}
+    for _ in range(60):
+        clock.advance(1)
+        await one.sweeper.sweep()
+    assert len(bus.server.entries(here)) > 3 * first
+    assert len(bus.server.entries(there)) == second
+    assert max(state.pending[0].attempt for state in store.sagas.values()) > 1
+    assert await one.sweeper.sweep() == 0, "who is held stands before nobody"
+    bus.server.refused.clear()
+    clock.advance(3)
+    await one.sweeper.sweep()
+    assert len(bus.server.entries(there)) == 2 * second
+    away = [state for state in store.sagas.values() if streams.partition(INVENTORY, state.id) == there]
+    assert {state.pending[0].attempt for state in away} == {1}
+
+
+async def test_replies_that_wait_in_another_partition_say_nothing_of_a_silence() -> None:
+    clock, streams, store = ManualClock(), Streams(partitions=2), MemorySagaStore()
+    bus = MemoryBus(clock)
+    one = One(clock, bus, store, streams, reply_streams=0)
+    await one.start("a")
+    bus.server.groups[streams.partition(INVENTORY, "a"), "inventory"].delivered = 100
+    (other,) = set(streams.all_of(streams.replies)) - {streams.partition(streams.replies, "a")}
+    clock.advance(29)
+    await bus.publish([Entry(other, {"causationid": "other/reserve-stock/action"})])
+    clock.advance(2)
+    await one.sweeper.sweep()
+    assert store.sagas["a"].pending[0].attempt == 2
 
 
 async def test_commands_in_a_stream_that_has_lost_its_group_still_wait_there(world: World) -> None:
