@@ -181,24 +181,24 @@ async def find(
         return list(await cursor.to_list(limit))
 
 
-async def insert(collection: Collection, documents: Sequence[Document], session: Session) -> None:
+async def insert(database: Database, collection: str, documents: Sequence[Document], session: Session) -> None:
     """Insert all of them, in a transaction. Raises `Conflict` where an `_id` is taken."""
-    await _write(collection, session, {"insert": collection.name, "documents": documents})
+    await _write(database, {"insert": collection, "documents": documents}, session)
 
 
-async def update(collection: Collection, updates: Sequence[Document], session: Session) -> int:
+async def update(database: Database, collection: str, updates: Sequence[Document], session: Session) -> int:
     """Apply them in order, in a transaction; how many documents matched. Each has MongoDB's own fields: `q` and `u`."""
-    return int((await _write(collection, session, {"update": collection.name, "updates": updates}))["n"])
+    return int((await _write(database, {"update": collection, "updates": updates}, session))["n"])
 
 
-async def _write(collection: Collection, session: Session, command: Document) -> Document:
+async def _write(database: Database, command: Document, session: Session) -> Document:
     """The command itself, of at most 16 MB.
 
     The driver's own way to it, which can repeat and split, takes a third more calls, and one more object for each
     document; in a transaction nothing can be repeated.
     """
     with translating():
-        answer: Document = await collection.database.command(command, session=session)
+        answer: Document = await database.command(command, session=session)
         if "writeErrors" in answer:
             raise BulkWriteError(answer)
         return answer

@@ -119,7 +119,8 @@ class MongoSagaStore:
 
     def __init__(self, mongo: Mongo, database: str, rng: random.Random) -> None:
         self._mongo = mongo
-        self._sagas = mongo.database(database)[COLLECTION]
+        self._database = mongo.database(database)
+        self._sagas = self._database[COLLECTION]
         self._rng = rng
 
     async def prepare(self) -> None:
@@ -164,7 +165,8 @@ class MongoSagaStore:
         return {change.after.id} if result.matched_count else set()
 
     async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
-        if await update(self._sagas, [_statement(change) for change in changes], session) < len(changes):
+        statements = [_statement(change) for change in changes]
+        if await update(self._database, COLLECTION, statements, session) < len(changes):
             raise Conflict("a saga has changed meanwhile")
 
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:

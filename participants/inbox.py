@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
 from adapters.errors import Conflict, Locked, Unavailable
-from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, insert, translating
+from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, insert, update
 from participants.barrier import Row
 from sagas.messages import Kind, Outcome
 
@@ -141,22 +141,19 @@ class _MongoTransaction:
     def __init__(self, database: Any, session: Session) -> None:
         self.database = database
         self.session = session
-        self._collection = database[COLLECTION]
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
-        found = await find(self._collection, {"_id": {"$in": list(ids)}}, limit=len(ids), session=self.session)
+        found = await find(self.database[COLLECTION], {"_id": {"$in": list(ids)}}, limit=len(ids), session=self.session)
         return {document["_id"]: row_from(document) for document in found}
 
     async def insert(self, rows: Sequence[Row]) -> None:
         if rows:
-            await insert(self._collection, [document_of(row) for row in rows], self.session)
+            await insert(self.database, COLLECTION, [document_of(row) for row in rows], self.session)
 
     async def replace(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            with translating():
-                result = await self._collection.replace_one({"_id": row.id}, document_of(row), session=self.session)
-            if result.matched_count != 1:
-                raise Conflict(f"{row.id} has gone")
+        known = [{"q": {"_id": row.id}, "u": document_of(row)} for row in rows]
+        if known and await update(self.database, COLLECTION, known, self.session) < len(known):
+            raise Conflict("a row has gone")
 
 
 def document_of(row: Row) -> Document:

@@ -80,7 +80,7 @@ async def post(tx: BatchTransaction, changes: Sequence[Change], balances: Balanc
         return
     if balances is not None:
         await _move(tx, _sums(changes), balances)
-    await insert(tx.database[LEDGER], [change.row() for change in changes], tx.session)
+    await insert(tx.database, LEDGER, [change.row() for change in changes], tx.session)
 
 
 def opening_row(key: str, amount: int, at: datetime) -> Document:
@@ -97,5 +97,5 @@ def _sums(changes: Sequence[Change]) -> dict[str, int]:
 
 async def _move(tx: BatchTransaction, sums: Mapping[str, int], balances: Balances) -> None:
     updates = [{"q": {"_id": key}, "u": {"$inc": {balances.field: amount}}} for key, amount in sums.items()]
-    if updates and await update(tx.database[balances.collection], updates, tx.session) < len(updates):
+    if updates and await update(tx.database, balances.collection, updates, tx.session) < len(updates):
         raise Conflict(f"a balance in {balances.collection} has gone")
