@@ -1,12 +1,16 @@
-"""The HTTP server on a socket: how long a client may take over a request's head."""
+"""The HTTP server on a socket: how long a client may take over a request's head, and in what pieces an answer comes."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.serving import HttpServer
 
@@ -39,15 +43,21 @@ async def client() -> AsyncIterator[Client]:
     async def nothing(_: object) -> Response:
         return Response(status_code=204)
 
-    server = HttpServer(Starlette(routes=[Route("/", nothing)]), "127.0.0.1", 0, RECEIVE_TIMEOUT_S)
+    async with serving(Starlette(routes=[Route("/", nothing)])) as made:
+        yield made
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[Client]:
+    server = HttpServer(app, "127.0.0.1", 0, RECEIVE_TIMEOUT_S)
     stop, ready = asyncio.Event(), asyncio.Event()
-    serving = asyncio.create_task(server.run(stop, ready.set, 1))
+    running = asyncio.create_task(server.run(stop, ready.set, 1))
     await ready.wait()
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
     yield Client(reader, writer)
     writer.close()
     stop.set()
-    await serving
+    await running
 
 
 @pytest.mark.parametrize("sent", [b"", PART])
@@ -87,3 +97,50 @@ async def test_a_head_that_grows_without_end_is_refused_before_its_time_is_up(cl
         except TimeoutError:
             continue
     assert said.startswith(b"HTTP/1.1 400")
+
+
+HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
+BODY = {"type": "http.response.body", "body": b"body"}
+
+
+async def test_head_and_body_of_an_answer_leave_together() -> None:
+    arrived: list[bytes] = []
+    answered = asyncio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(HEAD)
+        arrived.append(_arrived(connection))
+        await send(BODY)
+        arrived.append(_arrived(connection))
+        answered.set()
+
+    async with serving(app) as client:
+        connection = client.writer.get_extra_info("socket")
+        client.writer.write(WHOLE)
+        await answered.wait()
+    assert arrived[0] == b""
+    assert arrived[1].startswith(b"HTTP/1.1 200")
+    assert arrived[1].endswith(b"body")
+
+
+async def test_a_head_waits_for_no_body_that_comes_later() -> None:
+    seen = asyncio.Event()
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send(HEAD)
+        await seen.wait()
+        await send(BODY)
+
+    async with asyncio.timeout(10), serving(app) as client:
+        assert (await client.answer(WHOLE)).startswith(b"HTTP/1.1 200")
+        seen.set()
+        assert await client.reader.readexactly(4) == b"body"
+
+
+def _arrived(connection: socket.socket) -> bytes:
+    """What is there for the client to read, without reading it."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        try:
+            return same.recv(1_024, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return b""
