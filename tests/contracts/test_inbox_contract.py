@@ -106,12 +106,14 @@ async def test_a_row_that_is_known_already_is_told_where_it_is_inserted(inbox: I
 
 
 async def test_a_missing_row_cannot_be_replaced(inbox: Inbox) -> None:
+    await insert(inbox, row(1), row(3))
+
     async def write(tx: InboxTransaction) -> None:
-        await tx.replace([row(1)])
+        await tx.replace([row(number, undone_by="x") for number in (1, 2, 3)])
 
     with pytest.raises(Conflict):
         await inbox.atomically(write)
-    assert await rows(inbox, row(1).id) == {}
+    assert await rows(inbox, *(row(number).id for number in (1, 2, 3))) == {row(1).id: row(1), row(3).id: row(3)}
 
 
 async def test_a_conflict_starts_over_a_bounded_number_of_times(inbox: Inbox) -> None:
