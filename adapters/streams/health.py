@@ -5,9 +5,9 @@ INFO tells all that matters: CONFIG is forbidden on many servers, and a service 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis.asyncio import RedisCluster
 
@@ -21,9 +21,10 @@ from adapters.streams.pipeline import Pipeline, answered
 from adapters.streams.progress import unsettled
 from adapters.streams.settings import StreamSettings
 
-AS_CLUSTER = "asked_as_cluster"  #: beside what INFO says: whether our URL names a cluster; one node of it has answered
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+Info: TypeAlias = Mapping[str, Any]  #: what INFO says
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Readers:
 class RedisFacts:
     """Each as Redis has answered, or why it has not."""
 
-    info: Fact[Mapping[str, Any]]
+    info: Fact[Info]  #: of a cluster, what one master says
+    masters: Mapping[str, Fact[Info]] = field(default_factory=dict)  #: of a cluster, by `host:port`
     skew: Fact[Skew]
     types: Fact[Mapping[str, str]]  #: by stream; `none` where there is nothing of that name
     figures: Fact[Sequence[StreamFigures]]
@@ -55,7 +57,9 @@ async def look_at_redis(url: str, streams: Streams, names: Sequence[str], clock:
     except ValueError:
         return nothing_known(Unknown(BAD_URL))
     try:
-        info = await attempt(_info(client), within_s)
+        masters = await _masters(client, within_s)
+        answers = [info for info in masters.values() if not isinstance(info, Unknown)]
+        info = answers[0] if answers else await attempt(_info(client), within_s)
         if isinstance(info, Unknown):
             return nothing_known(info)
         difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
@@ -66,7 +70,7 @@ async def look_at_redis(url: str, streams: Streams, names: Sequence[str], clock:
             attempt(figures(client, streams, names), within_s),
             attempt(_readers(client, streams, names, settings.idle_takeover_s), within_s),
         )
-        return RedisFacts(info=info, skew=difference, types=types, figures=found, readers=readers)
+        return RedisFacts(info=info, masters=masters, skew=difference, types=types, figures=found, readers=readers)
     finally:
         await attempt(close(client), within_s)
 
@@ -76,10 +80,26 @@ def nothing_known(why: Unknown) -> RedisFacts:
     return RedisFacts(info=why, skew=why, types=why, figures=why, readers=why)
 
 
-async def _info(client: Client) -> Mapping[str, Any]:
+async def _masters(client: Client, within_s: float) -> Mapping[str, Fact[Info]]:
+    """Each master of a cluster, asked by itself; none where the client's is no cluster, or nobody knows them."""
+    cluster: Any = client
+    if not isinstance(cluster, RedisCluster) or isinstance(await attempt(_known(cluster), within_s), Unknown):
+        return {}
+    nodes = sorted(cluster.get_primaries(), key=lambda node: node.name)
+    found = await asyncio.gather(*(attempt(_info(node), within_s) for node in nodes))
+    return {node.name: info for node, info in zip(nodes, found, strict=True)}
+
+
+async def _known(cluster: RedisCluster) -> None:
     with translating():
-        found: Mapping[str, Any] = await client.info()
-    return {**found, AS_CLUSTER: isinstance(client, RedisCluster)}
+        await cluster.initialize()
+
+
+async def _info(server: Any) -> Info:
+    """Of a client's server, or of one of a cluster."""
+    with translating():
+        found: Info = await server.execute_command("INFO")
+    return found
 
 
 async def _time(client: Client) -> datetime:

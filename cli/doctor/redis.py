@@ -1,14 +1,12 @@
 """Judgements about Redis and the streams on it. Pure: facts in, checks out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapters.facts import Unknown
 from adapters.streams.figures import StreamFigures
-from adapters.streams.health import AS_CLUSTER, Readers, RedisFacts
-from cli.doctor.check import Check, failed, judged, listed, ok, warning
-
-Info = Mapping[str, Any]
+from adapters.streams.health import Info, Readers, RedisFacts
+from cli.doctor.check import Check, Status, failed, judged, listed, ok, warning
 
 NEEDED = (7, 0)
 FULL, NEARLY_FULL = 0.95, 0.80
@@ -24,11 +22,11 @@ def judge_redis(facts: RedisFacts, *, serving: bool) -> list[Check]:
     groups = facts.readers
     return [
         _reachable(facts),
-        judged("redis-version", facts.info, _version),
-        judged("redis-role", facts.info, _role),
-        judged("redis-eviction", facts.info, _eviction),
-        judged("redis-persistence", facts.info, _persistence),
-        judged("redis-memory", facts.info, _memory),
+        _each("redis-version", facts, _version),
+        _each("redis-role", facts, _role_in_cluster if facts.masters else _role),
+        _each("redis-eviction", facts, _eviction),
+        _each("redis-persistence", facts, _persistence),
+        _each("redis-memory", facts, _memory),
         judged("streams", facts.types, _types),
         judged("consumer-groups", groups, lambda name, found: _groups(name, found, facts.types, serving=serving)),
         judged("consumers", groups, _consumers),
@@ -42,9 +40,24 @@ def _reachable(facts: RedisFacts) -> Check:
     if isinstance(facts.info, Unknown):
         remedy = "Start it (`saga up` and `saga servers` do), or correct SAGA_REDIS_URL."
         return failed(name, facts.info.reason, remedy)
+    away = [f"{master}: {info.reason}" for master, info in facts.masters.items() if isinstance(info, Unknown)]
+    if away:
+        return failed(name, listed(away), "Start it, or let a replica take its place: sagas of its partitions wait.")
     if facts.info.get("loading"):
         return warning(name, "is loading its data", "Wait until it has; everything goes on by itself then.")
     return ok(name, "answers")
+
+
+def _each(name: str, facts: RedisFacts, judge: Callable[[str, Info], Check]) -> Check:
+    """One judgement of all masters of a cluster: the worst, and of whom. What is unknown is known to be away."""
+    if not facts.masters:
+        return judged(name, facts.info, judge)
+    checks = {master: judge(name, info) for master, info in facts.masters.items() if not isinstance(info, Unknown)}
+    worst = min((check.status for check in checks.values()), key=[Status.FAILED, Status.WARNING, Status.OK].index)
+    found = {master: check for master, check in checks.items() if check.status is worst}
+    alike = len({check.detail for check in found.values()}) == 1 and len(found) == len(checks)
+    said = [f"{'each' if alike else master}: {check.detail}" for master, check in found.items()]
+    return Check(name, worst, listed(said[:1] if alike else said), next(iter(found.values())).remedy)
 
 
 def _version(name: str, info: Info) -> Check:
@@ -56,8 +69,6 @@ def _version(name: str, info: Info) -> Check:
 
 
 def _role(name: str, info: Info) -> Check:
-    if info.get(AS_CLUSTER):
-        return ok(name, "a cluster")
     if info.get("cluster_enabled"):
         return failed(
             name, "one node of a cluster", "Let SAGA_REDIS_URL begin with redis+cluster:// and name some nodes."
@@ -65,6 +76,12 @@ def _role(name: str, info: Info) -> Check:
     if info.get("role") == "slave":
         return failed(name, "a replica, which nobody can write to", "Let SAGA_REDIS_URL name its master.")
     return ok(name, str(info.get("role", "not told")))
+
+
+def _role_in_cluster(name: str, info: Info) -> Check:
+    if info.get("connected_slaves"):
+        return ok(name, "a master of a cluster, with a replica")
+    return warning(name, "no replica takes its place", "Give each master of the cluster a replica.")
 
 
 def _eviction(name: str, info: Info) -> Check:

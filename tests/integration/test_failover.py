@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from adapters.servers import ClusterRedis, SentinelRedis
 from adapters.streams.connection import close, connect
 from adapters.streams.health import look_at_redis
 from adapters.streams.settings import StreamSettings
-from cli.doctor.check import Status
+from cli.doctor.check import Check, Status
 from cli.doctor.redis import judge_redis
 from orchestrator.settings import Settings
 from support.checker import violations
@@ -75,8 +75,39 @@ async def test_orders_complete_or_are_compensated(shop: Shop) -> None:
     assert await shop.statuses(undone) == {"compensated": BATCH}
     streams = shop.settings.streams
     names = [*streams.all_of(streams.commands("inventory")), *streams.all_of(streams.replies), streams.events]
-    facts = await look_at_redis(shop.settings.redis_url, streams, names, SystemClock(), within_s=10)
-    assert [check for check in judge_redis(facts, serving=True) if check.status is not Status.OK] == []
+    assert await wrong(shop.settings, names) == []
+
+
+async def wrong(settings: Settings, names: Sequence[str]) -> list[Check]:
+    """What the doctor does not like of the servers and these streams."""
+    facts = await look_at_redis(settings.redis_url, settings.streams, names, SystemClock(), within_s=10)
+    return [check for check in judge_redis(facts, serving=True) if check.status is not Status.OK]
+
+
+async def test_a_master_of_a_cluster_that_is_not_as_the_others_is_named(cluster_redis: ClusterRedis) -> None:
+    settings = Settings.load(mongo_url="mongodb://127.0.0.1:1", redis_url=cluster_redis.url)
+    odd = cluster_redis.master_of(BUSY)
+    odd.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        (check,) = await wrong(settings, [])
+    finally:
+        odd.execute("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert (check.name, check.status) == ("redis-eviction", Status.FAILED)
+    assert check.detail.startswith(f"127.0.0.1:{odd.port}: ")
+    assert check.detail.count("127.0.0.1") == 1
+
+
+async def test_a_master_of_a_cluster_that_is_away_is_named_and_hides_no_other(cluster_redis: ClusterRedis) -> None:
+    settings = Settings.load(mongo_url="mongodb://127.0.0.1:1", redis_url=cluster_redis.url)
+    away = cluster_redis.master_of(BUSY)
+    away.kill()
+    try:
+        found = {check.name: check for check in await wrong(settings, [])}
+    finally:
+        cluster_redis.heal()
+    assert found["redis"].status is Status.FAILED
+    assert f"127.0.0.1:{away.port}: " in found["redis"].detail
+    assert found.keys().isdisjoint({"redis-version", "redis-eviction", "redis-persistence", "redis-memory"})
 
 
 def kill(servers: Servers) -> None:

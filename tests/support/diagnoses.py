@@ -101,6 +101,12 @@ def of_info(**told: Any) -> list[Check]:
     return of_redis(info={**INFO, **told})
 
 
+def of_cluster(b: Any = None) -> list[Check]:
+    """The checks of a cluster with two masters, the second of which says this of itself, or does not answer."""
+    well = {**INFO, "cluster_enabled": 1, "connected_slaves": 1}
+    return of_redis(info=well, masters={"a:1": well, "b:1": b if isinstance(b, Unknown) else {**well, **(b or {})}})
+
+
 def of_group(**figures: Any) -> list[Check]:
     """The checks of a stream whose group is like this."""
     group = GroupFigures("payment", **{"lag": 0, "consumers": 1, **figures})

@@ -28,6 +28,7 @@ from support.diagnoses import (
     COMMANDS,
     NOW,
     STANDALONE,
+    of_cluster,
     of_data,
     of_group,
     of_here,
@@ -44,7 +45,7 @@ from support.source import python
 KEY = "1f0c9e6a51b24cd2"
 
 
-@pytest.mark.parametrize("judge", [of_mongo, of_redis, of_sagas, of_here])
+@pytest.mark.parametrize("judge", [of_mongo, of_redis, of_cluster, of_sagas, of_here])
 def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]]) -> None:
     assert wrong(judge()) == {}
 
@@ -115,6 +116,10 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
         (of_info(aof_last_write_status="err"), "redis-persistence", "failed", "aof_last_write_status"),
         (of_info(maxmemory=100, used_memory=85), "redis-memory", "warning", "85%"),
         (of_info(maxmemory=100, used_memory=99), "redis-memory", "failed", "99%"),
+        (of_cluster(b=AWAY), "redis", "failed", "b:1: nobody answers"),
+        (of_cluster(b={"maxmemory_policy": "allkeys-lru"}), "redis-eviction", "failed", "b:1: maxmemory-policy"),
+        (of_cluster(b={"maxmemory": 100, "used_memory": 99}), "redis-memory", "failed", "b:1: 99%"),
+        (of_cluster(b={"connected_slaves": 0}), "redis-role", "warning", "b:1: no replica"),
         (of_redis(types={COMMANDS: "list"}), "streams", "failed", "is a list"),
         (of_redis(readers=[Readers(COMMANDS, "payment", there=False)]), "consumer-groups", "failed", "payment"),
         (
@@ -177,6 +182,7 @@ def test_what_is_wrong_is_named_with_a_remedy(checks: list[Check], name: str, st
 def test_one_thing_that_is_wrong_does_not_make_the_others_wrong() -> None:
     assert wrong(of_info(maxmemory_policy="allkeys-lru")).keys() == {"redis-eviction"}
     assert wrong(of_sagas(dead_letters=1)).keys() == {"dead-letters"}
+    assert wrong(of_cluster(b={"aof_enabled": 0})).keys() == {"redis-persistence"}
 
 
 def test_what_can_not_be_looked_at_is_unknown_and_not_wrong() -> None:
@@ -212,7 +218,6 @@ def test_every_check_has_a_name_of_its_own() -> None:
 def test_warnings_and_unknowns_are_no_failures() -> None:
     assert not has_failed([ok("a", "x"), warning("b", "x", "do"), unknown("c", "x")])
     assert has_failed(of_info(aof_enabled=0))
-    assert not has_failed(of_info(cluster_enabled=1, asked_as_cluster=True))
 
 
 def test_json_has_what_programs_rely_on_and_no_password() -> None:
