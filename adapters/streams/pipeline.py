@@ -6,15 +6,14 @@ pool are kept between calls. Relies on what is behind a connection of redis-py: 
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, cast
 
 import hiredis
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.asyncio.connection import AbstractConnection, Connection
+from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ReadOnlyError
 
 from adapters.streams.connection import Client, translating
 from adapters.streams.masters import MasterConnection
@@ -100,11 +99,21 @@ async def ask(connection: Any, packed: bytes, count: int, timeout_s: float) -> l
     """So many answers to what is sent. Raises `TimeoutError`, and redis-py's errors where the connection breaks off."""
     try:
         async with asyncio.timeout(timeout_s):
-            await _send(connection, packed)
-            return await _answers(connection, count)
+            return await _exchanged(connection, packed, count)
     except BaseException:  # Half a command may be on its way, or answers that no later command may get.
         await connection.disconnect(nowait=True)
         raise
+
+
+async def _exchanged(connection: Any, packed: bytes, count: int) -> list[object]:
+    try:
+        await _send(connection, packed)
+        answers = await _answers(connection, count)
+    except OSError as error:
+        raise RedisConnectionError(f"while it was talked to: {error}") from error
+    if isinstance(connection, MasterConnection) and any(isinstance(answer, ReadOnlyError) for answer in answers):
+        await connection.leave_if_replaced()
+    return answers
 
 
 async def _send(connection: Any, packed: bytes) -> None:
@@ -117,38 +126,26 @@ async def _send(connection: Any, packed: bytes) -> None:
     elif not connection.is_connected:
         await connection.connect_check_health(check_health=False)
     await connection.check_health()
-    try:
-        writer: Any = connection._writer  # noqa: SLF001
-        writer.write(packed)
-        await writer.drain()
-    except OSError as error:
-        raise RedisConnectionError(f"while writing: {error}") from error
+    connection._writer.write(packed)  # noqa: SLF001
+    await connection._writer.drain()  # noqa: SLF001
 
 
-async def _answers(connection: Connection, count: int) -> list[object]:
-    """Waits for the first; most of the others have come with it."""
-    answers = [await _answer(connection)]
-    parsed: Callable[[], object] = cast(Any, connection)._parser._reader.gets  # noqa: SLF001
+async def _answers(connection: Any, count: int) -> list[object]:
+    """From the parser itself: most of them have come with the first."""
+    parser = connection._parser  # noqa: SLF001
+    parsed: Callable[[], object] = parser._reader.gets  # noqa: SLF001
+    answers: list[object] = []
     while len(answers) < count:
         answer = parsed()
         if answer is NOT_ENOUGH_DATA:
-            answer = await _answer(connection)
+            await parser.read_from_socket()
         elif isinstance(answer, RedisConnectionError):  # "I am loading", say: no answer to what was asked.
             raise answer
-        elif isinstance(answer, hiredis.PushNotification):
-            continue
-        answers.append(answer)
-    if isinstance(connection, MasterConnection) and any(isinstance(answer, ReadOnlyError) for answer in answers):
-        await connection.leave_if_replaced()
+        elif isinstance(answer, hiredis.PushNotification):  # "I am to be moved", say.
+            await parser.handle_push_response(answer)
+        else:
+            answers.append(answer)
     return answers
-
-
-async def _answer(connection: Connection) -> object:
-    try:
-        # Not as a connection to a master reads: it would ask the Sentinels at each answer that says "read-only".
-        return await AbstractConnection.read_response(connection, timeout=math.inf)
-    except ResponseError as error:
-        return error
 
 
 def pack(command: Command) -> bytes:

@@ -38,6 +38,16 @@ async def test_what_nobody_has_read_is_no_answer_to_the_next_command(client: Cli
     await pool.release(connection)
 
 
+async def test_what_a_server_says_by_itself_is_no_answer(client: Client) -> None:
+    """Redis sends a push when a watched key changes, and Redis Enterprise one before it moves a connection."""
+    pipeline = ServerPipeline(client, timeout_s=5)
+    tracked: list[Command] = [("CLIENT", "TRACKING", "ON"), ("GET", "t.watched")]
+    await pipeline.execute(tracked)
+    changed: list[Command] = [("SET", "t.watched", "1"), ("DEL", "t.watched"), ("ECHO", "asked")]
+    assert await pipeline.execute(changed) == [b"OK", 1, b"asked"]
+    assert await pipeline.execute([("ECHO", "again")]) == [b"again"]
+
+
 async def test_connections_that_are_kept_leave_some_for_others(client: Client) -> None:
     waiting: Command = ("XREAD", "BLOCK", 50, "STREAMS", "t.nobody", "$")
     pipeline = ServerPipeline(client, timeout_s=5)
