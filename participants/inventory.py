@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
-from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Balances, Change, load, post
+from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, MAX_AMOUNT, Balances, Change, book, post
 from participants.participant import Participant
 from sagas.contracts import Reject
 from sagas.order import (
@@ -22,7 +22,6 @@ from sagas.order import (
 )
 
 PRODUCTS = Balances("products", "available")
-MAX_AMOUNT = 2**63 - 1  #: the largest integer that MongoDB and the contract hold
 
 inventory = Participant(
     "inventory", indexes=LEDGER_INDEXES, collections={PRODUCTS.collection: ("find", "update"), **LEDGER_RIGHTS}
@@ -32,11 +31,8 @@ inventory = Participant(
 @inventory.handles(RESERVE_STOCK, batch=True)
 async def reserve(commands: Sequence[ReserveStock], tx: BatchTransaction) -> Sequence[StockReserved | Reject]:
     """Set the items aside, all of an order or none."""
-    wanted = (item.product_id for command in commands for item in command.items)
-    products = await load(tx, PRODUCTS.collection, wanted)
-    outcomes, changes = reserve_from(products, commands, tx.contexts)
-    await post(tx, changes, PRODUCTS)
-    return outcomes
+    wanted = quantities([item for command in commands for item in command.items])
+    return await book(tx, PRODUCTS, wanted, lambda products: reserve_from(products, commands, tx.contexts))
 
 
 @inventory.handles(RELEASE_STOCK, batch=True)

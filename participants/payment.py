@@ -3,12 +3,13 @@
 Accounts are `{_id, balance}` in minor units; each change is a row of the ledger. No balance falls below zero.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.mongo import Document
 from participants.context import BatchTransaction, Context
-from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Balances, Change, load, post
+from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Balances, Change, book, post
 from participants.participant import Participant
 from sagas.contracts import Reject
 from sagas.order import CHARGE_PAYMENT, REFUND_PAYMENT, ChargePayment, PaymentCharged, PaymentRefunded, RefundPayment
@@ -23,10 +24,10 @@ payment = Participant(
 @payment.handles(CHARGE_PAYMENT, batch=True)
 async def charge(commands: Sequence[ChargePayment], tx: BatchTransaction) -> Sequence[PaymentCharged | Reject]:
     """Take each amount from its customer's account."""
-    accounts = await load(tx, ACCOUNTS.collection, (command.customer_id for command in commands))
-    outcomes, changes = charge_from(accounts, commands, tx.contexts)
-    await post(tx, changes, ACCOUNTS)
-    return outcomes
+    wanted: Counter[str] = Counter()
+    for command in commands:
+        wanted[command.customer_id] += command.amount
+    return await book(tx, ACCOUNTS, wanted, lambda accounts: charge_from(accounts, commands, tx.contexts))
 
 
 @payment.handles(REFUND_PAYMENT, batch=True)

@@ -89,6 +89,18 @@ async def test_an_amount_beyond_every_account_is_refused(fleet: Fleet) -> None:
     assert await outcomes(fleet.instance(inventory), reserve("s1", [("palace", 2)])) == ["rejected amount-too-large"]
 
 
+async def test_of_a_product_that_all_want_what_some_are_refused_stays(fleet: Fleet) -> None:
+    """It is taken for all of them before it is known who may have it."""
+    await fleet.seeder().product(Product("palace", 10, 2**62))
+    service = fleet.instance(inventory)
+    orders = [reserve("s1", [("palace", 1)]), reserve("s2", [("palace", 2)]), reserve("s3", [("palace", -1)])]
+    assert await outcomes(service, *orders) == ["succeeded", "rejected amount-too-large", "rejected invalid-quantity"]
+    assert await assert_stock_adds_up(fleet) == {"palace": 9}
+    assert await outcomes(service, reserve("s4", [("palace", 2**62), ("palace", 2**62)])) == ["rejected out-of-stock"]
+    assert await outcomes(service, reserve("s5", [("palace", 5), ("palace", 5)])) == ["rejected out-of-stock"]
+    assert await assert_stock_adds_up(fleet) == {"palace": 9}
+
+
 async def test_a_charge_takes_money_and_its_refund_gives_it_back(fleet: Fleet) -> None:
     await fleet.seeder().everything()
     service = fleet.instance(payment)

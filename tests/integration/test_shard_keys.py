@@ -101,6 +101,8 @@ def calls_in(name: str, collection: str, command: Mapping[str, Any]) -> list[Cal
     match name:
         case "find":
             return [Call(name, collection, command.get("filter", {}))]
+        case "findAndModify":
+            return [Call(name, collection, command["query"], command.get("upsert", False))]
         case "insert":
             return [Call(name, collection, document) for document in command["documents"]]
         case "update" | "delete":
