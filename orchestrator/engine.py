@@ -154,9 +154,10 @@ class Engine:
         batch.todo = sorted(again)
         self._cache.drop({batch.inputs[index].saga_id for index in batch.todo})
         done = {index: applied for index, applied in batch.decided.items() if index not in again}
-        # Before announcing, which may fail: what is saved is never decided again.
-        self._observer.applied(list(done.values()), conflicts=len(lost), unknown=size - len(again) - len(done))
-        await self._announce(batch, done)
+        try:
+            await self._announce(batch, done)
+        finally:  # Also where that has failed: what is saved is never decided again.
+            self._observer.applied(list(done.values()), conflicts=len(lost), unknown=size - len(again) - len(done))
         for index, applied in done.items():
             batch.results[index] = applied.decision
 
