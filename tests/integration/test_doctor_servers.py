@@ -55,7 +55,12 @@ def standalone(server_directory: Path) -> Iterator[MongoServer]:
 async def service(settings: Settings) -> AsyncIterator[str]:
     """The URL of a service that has done something."""
     async with participating(settings), serving(settings) as client:
-        await client.post("/v1/sagas", json=ordering(), headers={"Prefer": "wait=15"})
+        saga = (await client.post("/v1/sagas", json=ordering())).headers["Location"]
+
+        async def all_have_worked() -> bool:
+            return bool((await client.get(saga)).json()["status"] == "completed")
+
+        await eventually(all_have_worked)
         yield str(client.base_url).rstrip("/")
 
 
