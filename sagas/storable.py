@@ -33,7 +33,7 @@ def _check(value: Any, depth: int) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise NotStorable("", "NaN and Infinity are not JSON")
-    elif isinstance(value, dict | list | tuple):
+    elif isinstance(value, (dict, list, tuple)):
         _check_inside(value, depth + 1)
     elif value is not None:
         raise NotStorable("", f"{type(value).__name__} is not a JSON type")
@@ -43,15 +43,14 @@ def _check_inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: in
     if depth > MAX_DEPTH:
         raise NotStorable("", f"nested deeper than {MAX_DEPTH} levels")
     is_object = isinstance(value, dict)
-    place: Any = None
+    place: Any = None  # Names as keys and plain text are most of a message, and need no further look.
     try:
         for place, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if is_object:
+            if is_object and not (isinstance(place, str) and place.isidentifier()):
                 _check_key(place)
-            _check(item, depth)
-    except (
-        NotStorable
-    ) as error:  # The path is put together only when there is something to report: this runs per message.
+            if not (isinstance(item, str) and item.isascii()):
+                _check(item, depth)
+    except NotStorable as error:  # The path is put together only when there is something to report.
         raise NotStorable(f"/{_escaped(place)}{error.path}", error.reason) from None
 
 
