@@ -56,7 +56,7 @@ def to_document(state: SagaState) -> Document:
         "_id": state.id,
         "saga": state.saga,
         "version": state.version,
-        "status": state.status.value,
+        "status": str(state.status),
         "revision": state.revision,
         "data": dict(state.data),
         "steps": [_step(step) for step in state.steps],
@@ -112,12 +112,13 @@ def to_update(change: Change) -> Document:
     """The update operators of a change: only what differs, and no index touched while the saga is under way."""
     before, after = change.before, change.after
     fields: Document = {"revision": after.revision, "updated_at": after.updated_at}
-    fields |= {f"data.{name}": value for name, value in after.data.items() if before.data.get(name) != value}
+    changed = [transition.data for transition in change.transitions if transition.data]
+    fields |= {f"data.{name}": value for data in changed for name, value in data.items()}
     for index, (step, old) in enumerate(zip(after.steps, before.steps, strict=True)):
         if step is not old and step != old:
             fields[f"steps.{index}"] = _step(step)
     if after.status is not before.status:
-        fields["status"] = after.status.value
+        fields["status"] = str(after.status)
     if after.ended_at != before.ended_at:
         fields["ended_at"] = after.ended_at
     if after.pending != before.pending:
@@ -169,7 +170,7 @@ def _fault_from(document: Mapping[str, Any] | None) -> Fault | None:
 def _step(step: StepState) -> Document:
     return {
         "name": step.name,
-        "status": step.status.value,
+        "status": str(step.status),
         "attempts": step.attempts,
         "action_id": step.action_id,
         "started_at": step.started_at,
@@ -191,7 +192,21 @@ def _step_from(document: Mapping[str, Any]) -> StepState:
 
 
 def _pending(pending: Pending) -> Document:
-    return {name: getattr(pending, name) for name in Pending.__slots__} | {"kind": pending.kind.value}
+    return {
+        "command_id": pending.command_id,
+        "participant": pending.participant,
+        "step": pending.step,
+        "kind": str(pending.kind),
+        "attempt": pending.attempt,
+        "budget": pending.budget,
+        "first_at": pending.first_at,
+        "sent_at": pending.sent_at,
+        "deadline": pending.deadline,
+        "held": pending.held,
+        "rejected": pending.rejected,
+        "undoes": pending.undoes,
+        "undoes_at": pending.undoes_at,
+    }
 
 
 def _pending_from(document: Mapping[str, Any]) -> Pending:
@@ -204,10 +219,10 @@ def _transition(transition: Transition) -> Document:
         "revision": transition.revision,
         "at": transition.at,
         "events": list(transition.events),
-        "status": transition.status.value,
+        "status": str(transition.status),
         "step": transition.step,
-        "step_status": transition.step_status.value if transition.step_status else None,
-        "kind": transition.kind.value if transition.kind else None,
+        "step_status": str(transition.step_status) if transition.step_status else None,
+        "kind": str(transition.kind) if transition.kind else None,
         "attempt": transition.attempt,
         "code": transition.code,
         "detail": transition.detail,

@@ -80,6 +80,17 @@ async def test_a_single_change_is_saved_too(store: SagaStore) -> None:
     assert await store.save([change(state, succeeded(state, NOW))]) == set()
 
 
+async def test_a_one_that_becomes_true_is_stored_as_true(store: SagaStore) -> None:
+    """In Python they are equal, in MongoDB and in JSON they are not."""
+    first = started("a", NOW).state
+    state = replace(first, data={**first.data, "gift": 1})
+    await store.insert([state])
+    last = replace(state.last, revision=state.revision + 1, data={"gift": True})
+    after = replace(state, revision=last.revision, data={**state.data, "gift": True}, last=last)
+    await store.save([Change(state, after, (last,))])
+    assert (await store.load(["a"]))["a"].data["gift"] is True
+
+
 async def test_who_comes_second_with_a_revision_loses_and_the_others_of_the_batch_are_saved(store: SagaStore) -> None:
     a, b = await given(store, "a", "b")
     await store.save([change(a, succeeded(a, NOW))])
