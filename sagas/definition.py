@@ -46,6 +46,7 @@ class Saga(Generic[InputT, DataT]):
     data: type[DataT]
     nodes: tuple[StepNode[Any], ...]  #: the steps as they were written, without the pivot
     steps: tuple[Step, ...]
+    positions: Mapping[str, int]  #: of the steps, by name
     pivot: int  #: the step whose success passes the point of no return; -1 where it is passed from the start
     starts_on: Event | None
     timeout_s: float | None  #: the saga's own deadline, from its start to the pivot
@@ -69,6 +70,7 @@ class Saga(Generic[InputT, DataT]):
         # Past the frozen dataclass's guard; nothing else ever writes.
         vars(self).update(name=name, version=version, input=input, data=data, nodes=nodes, steps=made, pivot=pivot)
         vars(self).update(
+            positions={one.name: position for position, one in enumerate(made)},
             starts_on=starts_on,
             timeout_s=None if timeout is None else seconds(timeout),
             fingerprint=fingerprint(name, input, data, made, pivot),
@@ -79,10 +81,7 @@ class Saga(Generic[InputT, DataT]):
 
     def index(self, step_name: str) -> int:
         """The position of the step; `KeyError` if there is none of that name."""
-        for position, one in enumerate(self.steps):
-            if one.name == step_name:
-                return position
-        raise KeyError(step_name)
+        return self.positions[step_name]
 
     def asked(self, input_json: Mapping[str, Any]) -> InputT:
         """What a client sent, checked; raises `pydantic.ValidationError` or `NotStorable` (both `ValueError`)."""

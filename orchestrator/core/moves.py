@@ -27,8 +27,8 @@ def advance(turn: Turn, index: int) -> Turn:
 def begin(turn: Turn, index: int, action: Pending) -> Turn:
     """Send the step's action. Its id and time are kept: a compensation names them."""
     turn = turn.becoming(Status.RUNNING)
-    turn = turn.step(index, StepStatus.RUNNING, action_id=action.command_id, started_at=action.first_at)
-    return turn.sending(action)
+    begun = {"attempts": action.attempt, "action_id": action.command_id, "started_at": action.first_at}
+    return turn.step(index, StepStatus.RUNNING, **begun).sending(action)
 
 
 def compensate(turn: Turn, newest: int) -> Turn:

@@ -4,6 +4,7 @@ A `Turn` lives within one call of `decide`, and nobody else sees it. Its methods
 rules in `decide.py` read as chains; `conclude.py` makes a `Decision` of it. What it began from stays as it was.
 """
 
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Turn:
     skip: Skip | None
     ended_at: datetime | None
     about: Pending | None = None  #: the command that this turn is about
+    index: int = field(init=False)  #: the position of that command's step
     by_reply: bool = False  #: whether a reply caused it: then its redelivery repeats what is lost
     events: tuple[str, ...] = ()  #: what happened
     patch: Json | None = None  #: fields of the data that changed
@@ -66,12 +68,6 @@ class Turn:
         return self.before.deadline_at
 
     @property
-    def index(self) -> int:
-        """The position of the step that this turn is about."""
-        assert self.about is not None, "this turn is about a command"
-        return self.saga.index(self.about.step)
-
-    @property
     def passed_pivot(self) -> bool:
         """Whether the point of no return lies behind: then the saga never compensates."""
         if self.saga.pivot < 0:
@@ -86,6 +82,8 @@ class Turn:
     def concerning(self, command: Pending | None, *, by_reply: bool = False) -> "Turn":
         """Say which command it is about, and whether its reply is the cause."""
         self.about, self.by_reply = command, by_reply
+        if command is not None:
+            self.index = self.saga.index(command.step)
         return self
 
     def noting(self, *events: str, fault: Fault | None = None) -> "Turn":
@@ -125,13 +123,15 @@ class Turn:
 
     def settled(self) -> "Turn":
         """The command that this turn is about awaits no reply any more."""
-        self.pending = tuple(pending for pending in self.pending if pending != self.about)
+        self.pending = tuple(pending for pending in self.pending if pending is not self.about)
         return self
 
     def waiting(self, pending: Pending) -> "Turn":
         """Await the reply to `pending`, instead of whatever its step awaited before."""
         self.pending = (*(other for other in self.pending if other.step != pending.step), pending)
         index = self.saga.index(pending.step)
+        if self.steps[index].attempts == pending.attempt:
+            return self
         return self._put(index, replace(self.steps[index], attempts=pending.attempt))
 
     def sending(self, pending: Pending) -> "Turn":
@@ -177,7 +177,7 @@ def command_id(saga_id: str, step: str, kind: Kind, generation: int = 1) -> str:
 
     A revoke of the second generation undoes the step's compensation; the first one undoes its action.
     """
-    return f"{saga_id}/{step}/{kind.value}" + (f"/{generation}" if generation > 1 else "")
+    return f"{saga_id}/{step}/{kind}" + (f"/{generation}" if generation > 1 else "")
 
 
 def generation_of(command_id: str) -> int:
