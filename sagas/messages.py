@@ -7,7 +7,7 @@ fields and back (docs/wire-protocol.md), the core makes commands and reads repli
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sagas.values import dataclass
 
@@ -86,6 +86,18 @@ class ReplyMessage:
         return self.command_id.split("/", 1)[0]
 
 
+class EventData(NamedTuple):
+    """What an event says of its saga, the same for all that have come to this point: so it is made into JSON once."""
+
+    saga: str
+    version: int
+    revision: int
+    status: str  #: the saga's, after it
+    step: str | None
+    attempt: int | None
+    code: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class EventMessage:
     """What happened to a saga, for anyone: published on `saga.events`, at least once."""
@@ -94,4 +106,4 @@ class EventMessage:
     type: str  #: `saga.order.step-succeeded`
     saga_id: str
     time: datetime
-    data: Json  #: `{saga, version, revision, status, step, attempt, code}`
+    data: EventData

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from adapters.bus import Entry
-from sagas.messages import CommandMessage, EventMessage, Json, Outcome, ReplyMessage
+from sagas.messages import CommandMessage, EventData, EventMessage, Json, Outcome, ReplyMessage
 
 MAX_DATA_BYTES = 256 * 1024  #: of `data` as JSON, both ways
 MAX_DEPTH = 64  #: of `data`; MongoDB refuses documents nested deeper than 100
@@ -93,7 +93,7 @@ def encode_event(message: EventMessage) -> dict[str, str]:
         "source": "/orchestrator",
         "subject": message.saga_id,
         "time": time_text(message.time),
-        "data": _data_text(message.data),
+        "data": _event_text(message.data),
     }
 
 
@@ -218,6 +218,11 @@ def _data_text(data: Json) -> str:
     if _byte_length(text) > MAX_DATA_BYTES:
         raise Unencodable(f"data is larger than {MAX_DATA_BYTES} bytes")
     return text
+
+
+@lru_cache(maxsize=1_024)  # Sagas that come to the same point say the same, and most do.
+def _event_text(data: EventData) -> str:
+    return _data_text(data._asdict())
 
 
 def json_data(fields: Mapping[str, str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from orchestrator.core.state import (
 )
 from orchestrator.core.turn import Turn
 from sagas import Saga
-from sagas.messages import CommandMessage, EventMessage, Json, Kind
+from sagas.messages import CommandMessage, EventData, EventMessage, Json, Kind
 from sagas.values import replace
 
 #: what `saga.events` tells; other notes of a transition are for the history only
@@ -116,24 +116,12 @@ def _looked_at(turn: Turn, pending: Pending, woken: Woken) -> Pending:
 def events_of(state: SagaState) -> tuple[EventMessage, ...]:
     """The events of the newest revision; their ids are the same however often they are published."""
     last = state.last
+    data = EventData(state.saga, state.version, last.revision, str(last.status), last.step, last.attempt, last.code)
     return tuple(
-        EventMessage(f"{state.id}/{last.revision}/{n}", f"saga.{state.saga}.{event}", state.id, last.at, _event(state))
+        EventMessage(f"{state.id}/{last.revision}/{n}", f"saga.{state.saga}.{event}", state.id, last.at, data)
         for n, event in enumerate(last.events)
         if event in PUBLISHED
     )
-
-
-def _event(state: SagaState) -> Json:
-    last = state.last
-    return {
-        "saga": state.saga,
-        "version": state.version,
-        "revision": last.revision,
-        "status": last.status.value,
-        "step": last.step,
-        "attempt": last.attempt,
-        "code": last.code,
-    }
 
 
 def _command(saga: Saga, state: SagaState, pending: Pending, now: datetime) -> CommandMessage:

@@ -26,7 +26,7 @@ def test_an_events_id_is_the_sagas_the_revision_and_its_place() -> None:
 
 def test_an_event_says_where_the_saga_stands() -> None:
     story = given(order).started().sent("reserve-stock").after(1).rejected("out-of-stock")
-    assert dict(story.decision.events[0].data) == {
+    assert story.decision.events[0].data._asdict() == {
         "saga": "order",
         "version": 1,
         "revision": 2,
