@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from orchestrator.work import Start
 from sagas import Saga, check_storable
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def requested(saga: Saga, saga_id: str, data: Mapping[str, Any], traceparent: str | None) -> Start:
     """The start of this saga with the data that was sent; raises `pydantic.ValidationError` or `NotStorable`."""
@@ -20,5 +22,4 @@ def requested(saga: Saga, saga_id: str, data: Mapping[str, Any], traceparent: st
 
 def _digest(saga: Saga, asked: BaseModel) -> str:
     """The same for two requests that mean the same."""
-    canonical = json.dumps([saga.name, saga.input_json(asked)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode([saga.name, saga.input_json(asked)]).encode()).hexdigest()
