@@ -25,12 +25,15 @@ _MISSING = object()
 
 def parse(model: type[M], values: Mapping[str, Any]) -> M:
     """A model from JSON values, by field name or alias."""
-    return model.model_validate_json(to_json(dict(values)), by_name=True, by_alias=True)
+    # What `model_validate_json` and `model_dump` call: their checks of options cost as much as the work itself.
+    made: M = model.__pydantic_validator__.validate_json(to_json(dict(values)), by_name=True, by_alias=True)
+    return made
 
 
-def dump(model: BaseModel) -> dict[str, Any]:
-    """The model as JSON values, by field name."""
-    return model.model_dump(mode="json", by_alias=False)
+def dump(model: BaseModel, *, by_alias: bool | None = False, only: set[str] | None = None) -> dict[str, Any]:
+    """The model as JSON values, by field name; None for `by_alias`: by the names that it is sent with."""
+    made: dict[str, Any] = model.__pydantic_serializer__.to_python(model, mode="json", by_alias=by_alias, include=only)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,15 @@ class CommandBuilder:
         """The command as JSON; raises `CannotBuild`."""
         try:
             if self.function is None:  # Its parts have been stored already, so they are storable.
-                return self._filled(data).model_dump(mode="json")
-            fields = self._made(self.function, data).model_dump(mode="json")
+                return dump(self._filled(data), by_alias=None)
+            fields = dump(self._made(self.function, data), by_alias=None)
             check_storable(fields)
             return fields
         except Exception as error:  # The author's function may raise anything.
             raise CannotBuild(_said(self.where, self.command, error)) from error
 
     def _filled(self, data: Mapping[str, Any]) -> Command:
-        return parse(self.command, {name: data[name] for name in self.command.model_fields if name in data})
+        return parse(self.command, {name: data[name] for name in self.command.__pydantic_fields__ if name in data})
 
     def _made(self, function: Callable[[Any], Command], data: Mapping[str, Any]) -> Command:
         built = function(parse(self.data, data))
@@ -89,7 +92,7 @@ class ReplyMerger:
         return changes
 
     def _same_named(self, answer: BaseModel) -> Mapping[str, Any]:
-        return answer.model_dump(mode="json", by_alias=False, include=set(self.data.model_fields))
+        return dump(answer, only=set(self.data.__pydantic_fields__))
 
     def _merged(
         self, function: Callable[[Any, Any], Mapping[str, object]], data: Mapping[str, Any], answer: BaseModel
