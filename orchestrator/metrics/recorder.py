@@ -121,7 +121,7 @@ class Recorder:
         _count(
             self._resent,
             [
-                (before.saga, command.step, command.kind.value)
+                (before.saga, command.step, str(command.kind))
                 for before, decision in decided
                 for command in decision.commands
                 if not _is_first(before, command.id)
@@ -129,11 +129,11 @@ class Recorder:
         )
 
     def _count_ends(self, states: Sequence[SagaState]) -> None:
-        _count(self._ended, [(state.saga, state.status.value) for state in states])
+        _count(self._ended, [(state.saga, str(state.status)) for state in states])
         _time(
             self._duration,
             (
-                ((state.saga, state.status.value), _seconds(state.created_at, state.ended_at or state.updated_at))
+                ((state.saga, str(state.status)), _seconds(state.created_at, state.ended_at or state.updated_at))
                 for state in states
             ),
         )
@@ -160,10 +160,10 @@ def _settled(each: Applied) -> Iterator[tuple[tuple[str, ...], float]]:
     state, transition = each.decision.state, each.decision.transition
     if transition is None:
         return
-    awaited = {(pending.step, pending.kind) for pending in state.pending}
+    awaited = [(pending.step, pending.kind) for pending in state.pending]
     for pending in each.before.pending:
         if (pending.step, pending.kind) not in awaited:
-            labels = (state.saga, pending.step, pending.kind.value, _outcome(each, transition))
+            labels = (state.saga, pending.step, str(pending.kind), _outcome(each, transition))
             yield labels, _seconds(pending.first_at, transition.at)
 
 
@@ -188,7 +188,7 @@ def _reply(each: Applied) -> tuple[str, str] | None:
     if not isinstance(each.message, Replied):
         return None
     effect = "ignored" if each.decision.transition is None else "applied"
-    return each.message.reply.outcome.value, effect
+    return str(each.message.reply.outcome), effect
 
 
 def _attempt(each: Applied) -> tuple[str, str, str, str] | None:
@@ -197,19 +197,19 @@ def _attempt(each: Applied) -> tuple[str, str, str, str] | None:
     if transition is None or transition.kind is None or transition.step is None:
         return None
     if isinstance(each.message, Replied):
-        outcome = each.message.reply.outcome.value
+        outcome = str(each.message.reply.outcome)
     elif isinstance(each.message, Woken) and "step-failed" in transition.events:
         outcome = "timeout"
     else:
         return None
-    return each.decision.state.saga, transition.step, transition.kind.value, outcome
+    return each.decision.state.saga, transition.step, str(transition.kind), outcome
 
 
 def _outcome(each: Applied, transition: Transition) -> str:
     if "step-unknown" in transition.events:
         return "unknown"
     if isinstance(each.message, Replied):
-        return each.message.reply.outcome.value
+        return str(each.message.reply.outcome)
     return "by_hand"
 
 
