@@ -14,7 +14,7 @@ from adapters.tracing.messages import sending, tell_commands
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator.core.state import Decision
 from orchestrator.pace import Pace
-from sagas.messages import CommandMessage, EventMessage
+from sagas.messages import CommandMessage
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,10 @@ class Announcer:
 
         Raises `Unavailable` where nothing at all could be published: then it is the server that is away.
         """
-        events = [(n, self._event(message)) for n, decided in enumerate(decisions) for message in decided.events]
+        stream = self._streams.events
+        events = [
+            (n, Entry(stream, encode_event(each))) for n, decided in enumerate(decisions) for each in decided.events
+        ]
         commands = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
         sendable: Sequence[_Sendable] = [*events, *((n, entry) for n, entry in commands if entry is not None)]
         if not sendable:
@@ -91,6 +94,3 @@ class Announcer:
             fields["traceparent"] = str(context)
         stream = self._streams.commands(message.participant)
         return Entry(self._streams.partition(stream, message.saga_id), fields)
-
-    def _event(self, message: EventMessage) -> Entry:
-        return Entry(self._streams.events, encode_event(message))

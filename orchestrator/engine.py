@@ -93,8 +93,9 @@ class Engine:
 
     def _begin(self, start: Start, now: datetime) -> Decision:
         traceparent = start.traceparent
-        if traceparent is None and (begun := self._tracer.begin_trace(f"start {start.saga.name}", of_saga(start.id))):
-            traceparent = str(begun)
+        if traceparent is None and self._tracer.on:
+            begun = self._tracer.begin_trace(f"start {start.saga.name}", of_saga(start.id))
+            traceparent = None if begun is None else str(begun)
         return begin(start.saga, start.id, start.data, now, request=start.request, traceparent=traceparent)
 
     async def announce_started(self, decisions: Sequence[Decision]) -> None:

@@ -30,11 +30,11 @@ def _check(value: Any, depth: int) -> None:
     elif isinstance(value, int):
         if not _MIN_INT <= value <= _MAX_INT:
             raise NotStorable("", "the integer does not fit into 64 bits")
+    elif isinstance(value, (dict, list, tuple)):
+        _check_inside(value, depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise NotStorable("", "NaN and Infinity are not JSON")
-    elif isinstance(value, (dict, list, tuple)):
-        _check_inside(value, depth + 1)
     elif value is not None:
         raise NotStorable("", f"{type(value).__name__} is not a JSON type")
 
@@ -48,7 +48,7 @@ def _check_inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: in
         for place, item in value.items() if isinstance(value, dict) else enumerate(value):
             if is_object and not (isinstance(place, str) and place.isidentifier()):
                 _check_key(place)
-            if not (isinstance(item, str) and item.isascii()):
+            if item is not None and not (isinstance(item, str) and item.isascii()):
                 _check(item, depth)
     except NotStorable as error:  # The path is put together only when there is something to report.
         raise NotStorable(f"/{_escaped(place)}{error.path}", error.reason) from None
