@@ -109,19 +109,19 @@ def past_document(past: Past) -> Document:
 
 
 def to_update(change: Change) -> Document:
-    """The update operators of a change: only what differs, and no index touched while the saga is under way."""
+    """The update operators of a change: only what was made anew, and no index touched while the saga is under way."""
     before, after = change.before, change.after
     fields: Document = {"revision": after.revision, "updated_at": after.updated_at}
     changed = [transition.data for transition in change.transitions if transition.data]
     fields |= {f"data.{name}": value for data in changed for name, value in data.items()}
     for index, (step, old) in enumerate(zip(after.steps, before.steps, strict=True)):
-        if step is not old and step != old:
+        if step is not old:
             fields[f"steps.{index}"] = _step(step)
     if after.status is not before.status:
         fields["status"] = str(after.status)
     if after.ended_at != before.ended_at:
         fields["ended_at"] = after.ended_at
-    if after.pending != before.pending:
+    if after.pending is not before.pending:
         fields["pending"] = [_pending(pending) for pending in after.pending]
     if after.failure != before.failure:
         fields["failure"] = _fault(after.failure)
