@@ -107,23 +107,26 @@ class ReplyMerger:
 
 
 @dataclass(frozen=True, slots=True)
-class Undo:
-    """How a step is undone."""
+class Terms:
+    """How one kind of command of a step is sent."""
 
     endpoint: AnyEndpoint
     timeout_s: float  #: for one attempt
     retry: Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Undo(Terms):
+    """How a step is undone."""
+
     builder: CommandBuilder
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Terms):
     """One step: its action, and its compensation if it has one."""
 
     name: str
-    endpoint: AnyEndpoint
-    timeout_s: float  #: for one attempt
-    retry: Retry
     undo: Undo | None
     builder: CommandBuilder
     merger: ReplyMerger

@@ -46,9 +46,11 @@ class Timed(Protocol):
 
 def due_at(state: Timed, now: datetime) -> datetime | None:
     """When the saga must be looked at next; None where no timer is needed."""
-    times = [next_send(pending, state.status, now) for pending in state.pending]
-    if state.status is not Status.STUCK:
-        times += [pending.deadline for pending in state.pending]
+    times = []
+    for pending in state.pending:
+        times.append(next_send(pending, state.status, now))
+        if state.status is not Status.STUCK:
+            times.append(pending.deadline)
     if state.deadline_at is not None and state.status is Status.RUNNING and state.deadline_at > now:
         times.append(state.deadline_at)  # One that has passed is in `wake_at` already, or no longer matters.
     return min(times, default=None)

@@ -6,22 +6,15 @@ rules in `decide.py` read as chains; `conclude.py` makes a `Decision` of it. Wha
 
 from dataclasses import field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from orchestrator.core.state import Fault, Pending, SagaState, Skip, Status, StepState, StepStatus
 from sagas import Retry, Saga
 from sagas.messages import Json, Kind
+from sagas.steps import Terms
 from sagas.values import dataclass, replace
 
 _UNDER_WAY = (StepStatus.RUNNING, StepStatus.COMPENSATING, StepStatus.UNKNOWN)
-
-
-class Terms(NamedTuple):
-    """How one kind of command of one step is sent."""
-
-    participant: str
-    timeout_s: float
-    retry: Retry
 
 
 @dataclass(slots=True)
@@ -141,13 +134,11 @@ class Turn:
         return self.waiting(pending)
 
     def terms(self, index: int, kind: Kind) -> Terms:
-        """Participant, timeout and retry of a step's action, compensation or revoke."""
+        """How a step's action, compensation or revoke is sent."""
         step = self.saga.steps[index]
-        if kind is Kind.COMPENSATION and step.undo is not None:
-            return Terms(step.undo.endpoint.participant, step.undo.timeout_s, step.undo.retry)
         if kind is Kind.REVOKE:
-            return Terms(step.endpoint.participant, REVOKE_TIMEOUT_S, REVOKE_RETRY)
-        return Terms(step.endpoint.participant, step.timeout_s, step.retry)
+            return Terms(step.endpoint, REVOKE_TIMEOUT_S, REVOKE_RETRY)
+        return step.undo if kind is Kind.COMPENSATION and step.undo is not None else step
 
     def command(self, index: int, kind: Kind, *, generation: int = 1, attempts_before: int = 0) -> Pending:
         """A new command of a step; its budget begins after the attempts made before under another id."""
@@ -155,7 +146,7 @@ class Turn:
         for_ever = kind is Kind.ACTION and index > self.saga.pivot
         return Pending(
             command_id=command_id(self.before.id, step.name, kind, generation),
-            participant=terms.participant,
+            participant=terms.endpoint.participant,
             step=step.name,
             kind=kind,
             attempt=attempt,
