@@ -108,6 +108,9 @@ class _Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._head_bytes is None:
             return
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves the None out.
+        if self._timer is None and (cycle is None or cycle.response_complete):
+            self._await_head()  # The keep-alive time ends with a head's first byte.
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("The request's head is too long.")
@@ -115,9 +118,6 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves the None out.
-        if self._timer is None and (cycle is None or cycle.response_complete):
-            self._await_head()  # The keep-alive time ends with a head's first byte.
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
