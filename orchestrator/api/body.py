@@ -41,13 +41,13 @@ class _Malformed(ValueError):
 
 async def read_json(request: Request) -> Any:
     """The body's JSON value."""
-    fields = asked_of(request).fields
-    if fields.get("content-encoding", "identity").strip().lower() != "identity":
+    asked = asked_of(request)
+    if asked.fields.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is, without Content-Encoding.")
-    media_type = fields.get("content-type").partition(";")[0].strip().lower()
+    media_type = asked.fields.get("content-type").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the header Content-Type: application/json.")
-    return parse_json(await request.body())
+    return parse_json(await asked.body())
 
 
 def parse_json(body: bytes) -> Any:

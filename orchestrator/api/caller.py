@@ -1,5 +1,6 @@
 """What is known of a request before a route sees it: who asks, in which trace. The routes read it here."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -18,6 +19,7 @@ class Asked:
 
     fields: Fields
     request_id: str  #: the answer carries it as `X-Request-Id`
+    body: Callable[[], Awaitable[bytes]]  #: the whole of it, once; raises `Problem`
     caller: str = NOBODY  #: the name of the caller's key
     traceparent: str | None = None  #: what a saga that it starts belongs to: its own span, or else what the client sent
     rate: dict[str, str] = field(default_factory=dict)  #: headers that say how often one may ask

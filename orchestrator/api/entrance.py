@@ -8,6 +8,7 @@ because FastAPI takes longer to find one than the rest of this. Plain ASGI.
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 from fastapi.routing import APIRoute
@@ -58,7 +59,8 @@ class Entrance:
             await self._app(scope, receive, send)
             return
         fields = Fields(scope["headers"])
-        asked = Asked(fields, _request_id(fields) or self._new_id(), traceparent=traceparent(fields))
+        request_id = _request_id(fields) or self._new_id()
+        asked = Asked(fields, request_id, partial(self._guard.body, receive), traceparent=traceparent(fields))
         note(scope, asked)
         answer = Answer(asked, send, self._in_hand.discard)
         if self._tracer.on and is_traced(scope):
@@ -82,7 +84,7 @@ class Entrance:
             await self._door.check(scope, asked)
             if asked.caller:
                 bound = {**bound, **bind_contextvars(caller=asked.caller)}
-            await self._routed(scope, self._guard.limited(receive), answer)
+            await self._routed(scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - nobody above knows what to say
             await self._refuse(scope, receive, answer, error)
         finally:

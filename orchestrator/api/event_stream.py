@@ -60,7 +60,7 @@ class EventStream(Response):
             return
         headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(_disconnected(receive, self._services.limits.body_bytes))
         await _first_of(_pump(first, messages, send), listener.cut.wait(), *self._ends(), gone)
         if gone.cancelled():  # The client is still there.
             with suppress(TimeoutError):
@@ -81,9 +81,11 @@ async def _pump(first: bytes, messages: Messages, send: Send) -> None:
         await send({"type": "http.response.body", "body": message, "more_body": True})
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _disconnected(receive: Receive, most_bytes: int) -> None:
+    """Or has sent more than a body may have."""
+    received = 0
+    while received <= most_bytes and (message := await receive())["type"] != "http.disconnect":
+        received += len(message.get("body", b""))
 
 
 async def _first_of(*works: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> None:

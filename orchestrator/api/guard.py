@@ -7,7 +7,8 @@ its length was not announced.
 import asyncio
 from dataclasses import dataclass
 
-from starlette.types import Message, Receive, Scope
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from orchestrator.api.caller import PROBES
 from orchestrator.api.headers import Fields
@@ -40,32 +41,24 @@ class Guard:
         if length.isdecimal() and int(length) > self._limits.body_bytes:
             raise self._too_large()
 
-    def limited(self, receive: Receive) -> Receive:
-        """`receive`, as long as the body is neither too long nor too slow."""
-        received = 0
-        complete = False
-        end = asyncio.get_running_loop().time() + self._limits.body_timeout_s
-
-        async def counted() -> Message:
-            nonlocal received, complete
-            if complete:  # What follows the body is the client's disconnecting, which may take any time.
-                return await receive()
-            message = await self._in_time(receive, end)
-            received += len(message.get("body", b""))
-            if received > self._limits.body_bytes:
-                raise self._too_large()
-            complete = not message.get("more_body", False)
-            return message
-
-        return counted
-
-    async def _in_time(self, receive: Receive, end: float) -> Message:
+    async def body(self, receive: Receive) -> bytes:
+        """The whole body, which may be neither too long nor too slow."""
+        body = bytearray()
+        more = True
         try:
-            async with asyncio.timeout_at(end):
-                return await receive()
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    body += message.get("body", b"")
+                    if len(body) > self._limits.body_bytes:
+                        raise self._too_large()
+                    more = message.get("more_body", False)
         except TimeoutError:
             said = f"The body must arrive within {self._limits.body_timeout_s:g} s."
             raise Problem(Kind.BODY_TIMEOUT, said, headers={"Connection": "close"}) from None
+        return bytes(body)
 
     def _too_large(self) -> Problem:
         said = f"A body may have {self._limits.body_bytes} bytes."

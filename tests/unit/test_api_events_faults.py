@@ -8,12 +8,13 @@ from functools import partial
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from orchestrator.api.guard import Limits
 from orchestrator.documents import Change
 from orchestrator.listeners import Room
-from support import eventually
-from support.api import pointers, problem
+from support import eventually, quiet
+from support.api import Api, pointers, problem, running
 from support.heard import ALL, NOW, ONE, WHOLE, Heard, hearing, is_silent
 from support.listening import Hearing, listening
 from support.metrics import Read
@@ -169,3 +170,20 @@ async def test_who_does_not_keep_up_is_cut_off_and_loses_nothing() -> None:
         async with listening(heard.client, ALL, slow):
             await eventually(partial(has_heard, slow, told))
         assert slow.transitions == heard.hearing.transitions
+
+
+async def test_who_sends_more_than_a_body_may_have_is_cut_off() -> None:
+    asked = {"type": "http", "method": "GET", "path": "/v1/sagas/a/events", "query_string": b"", "headers": []}
+    sent: list[Message] = []
+
+    async def endless() -> Message:
+        await quiet()
+        return {"type": "http.request", "body": b" " * 1_000, "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with asyncio.timeout(10), running(Api(limits=Limits(body_bytes=10_000))) as api:
+        await api.start(id="a")
+        await api.app(asked, endless, send)
+    assert sent[0]["status"] == 200
