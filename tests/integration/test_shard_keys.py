@@ -1,7 +1,7 @@
 """Each call on a collection that may be sharded names its shard key, so that it goes to one shard and not to all.
 
 Heard from the driver while the real services work, on a replica set: which command, with which filter. Those that ask
-every shard are listed with their reason, and the list may only shrink. docs/operating.md tells the keys.
+every shard are listed with their reason, and the list may only shrink. docs/deploying.md tells the keys.
 """
 
 import re
@@ -202,6 +202,6 @@ def test_a_unique_index_begins_with_the_shard_key() -> None:
 
 def test_the_commands_that_shard_a_collection_are_those_of_the_document() -> None:
     told = re.findall(
-        r'sh\.shardCollection\("\w+\.(\w+)", \{(\w+): "hashed"\}\)', (ROOT / "docs" / "operating.md").read_text()
+        r'sh\.shardCollection\("\w+\.(\w+)", \{(\w+): "hashed"\}\)', (ROOT / "docs" / "deploying.md").read_text()
     )
     assert set(told) == set(SHARD_KEYS.items())
