@@ -13,12 +13,13 @@ from starlette.types import Message
 from orchestrator.api.guard import Limits
 from orchestrator.documents import Change
 from orchestrator.listeners import Room
-from support import eventually, quiet
+from support import eventually
 from support.api import Api, pointers, problem, running
 from support.heard import ALL, NOW, ONE, WHOLE, Heard, hearing, is_silent
 from support.listening import Hearing, listening
 from support.metrics import Read
 from support.orders import started, succeeded
+from support.waiting import quiet
 
 
 @pytest.fixture
