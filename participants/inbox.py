@@ -151,7 +151,8 @@ class _MongoTransaction:
             await insert(self.database, COLLECTION, [document_of(row) for row in rows], self.session)
 
     async def replace(self, rows: Sequence[Row]) -> None:
-        known = [{"q": {"_id": row.id}, "u": document_of(row)} for row in rows]
+        # With `$set` MongoDB writes down what differs, and not the whole row. No row ever loses a field.
+        known = [{"q": {"_id": row.id}, "u": {"$set": document_of(row)}} for row in rows]
         if known and await update(self.database, COLLECTION, known, self.session) < len(known):
             raise Conflict("a row has gone")
 
