@@ -107,9 +107,7 @@ class Floor:
     async def _execute(self, step: int, ids: Sequence[str], now: datetime) -> None:
         """What a participant has to write."""
         database = self._participants[step]
-        sums = [
-            UpdateOne({"_id": key, "left": {"$gte": 2}}, {"$inc": {"left": -len(ids) // KEYS}}) for key in range(KEYS)
-        ]
+        sums = [UpdateOne({"_id": key}, {"$inc": {"left": -len(ids) // KEYS}}) for key in range(KEYS)]
         async with self._turns[step], self._transaction() as session:
             await database.balances.bulk_write(sums, ordered=False, session=session)
             await database.ledger.insert_many([_ledger(one, step, now) for one in ids], session=session)
