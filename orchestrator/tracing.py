@@ -175,23 +175,28 @@ def _end(state: SagaState, context: TraceContext) -> Iterator[Finished]:
 def _attempts(each: Applied, context: TraceContext) -> Iterator[Finished]:
     """The attempts that ended with this transition.
 
-    A saga that gets stuck ends its attempt, whatever may still come: a late answer to it is a span of its own. Not so
-    that of a revoke which was sent since, because somebody aborted the saga.
+    A saga that gets stuck ends its attempt, whatever may still come: a late answer to it is a span of its own. So does
+    one that sends a revoke while it is stuck, because somebody aborted it.
     """
-    state, transition, before = each.decision.state, each.decision.transition, each.before
-    if transition is None:
+    before, state = each.before, each.decision.state
+    if each.decision.transition is None:
         return
-    was_stuck = before.status is Status.STUCK and "stuck" in before.last.events
-    gets_stuck = state.status is Status.STUCK and before.status is not Status.STUCK
-    for pending in each.before.pending:
-        after = state.pending_for(pending.command_id)
-        over = after is None or after.attempt != pending.attempt
+    was_stuck, is_stuck = before.status is Status.STUCK, state.status is Status.STUCK
+    for pending in before.pending:
+        over = not _awaits(state, pending)
         if over and was_stuck:
-            late = after is None and isinstance(each.message, Replied)
-            if late:
+            if isinstance(each.message, Replied) and state.pending_for(pending.command_id) is None:
                 yield _attempt(each, pending, context, derived("late", pending.command_id, pending.attempt), late=True)
-        elif over or gets_stuck:
+        elif over or is_stuck and not was_stuck:
             yield _attempt(each, pending, context, of_attempt(pending.command_id, pending.attempt))
+    for pending in state.pending:
+        if was_stuck and is_stuck and not _awaits(before, pending):
+            yield _attempt(each, pending, context, of_attempt(pending.command_id, pending.attempt))
+
+
+def _awaits(state: SagaState, attempt: Pending) -> bool:
+    pending = state.pending_for(attempt.command_id)
+    return pending is not None and pending.attempt == attempt.attempt
 
 
 def _attempt(each: Applied, pending: Pending, context: TraceContext, span_id: int, *, late: bool = False) -> Finished:

@@ -37,10 +37,16 @@ class TracedHistory(History):
 
 UNFIT = Said("reply", Outcome.SUCCEEDED, 0, None, {}, 1, "now", watched=True, queued=False)
 ABORTED = replace(UNFIT, what="abort")
+CANCELLED = replace(UNFIT, what="cancel")
+REJECTED = replace(UNFIT, outcome=Outcome.REJECTED)
+SENT_AGAIN = replace(UNFIT, what="wake", when="due")
+SILENCE = replace(UNFIT, what="wake", when="deadline")
+GETS_STUCK = [CANCELLED, REJECTED, SENT_AGAIN, SILENCE]
 
 
 @settings(max_examples=200, deadline=None)
 @example(Setting("n", 1, 1, None, fragile=False, number=1), [UNFIT, ABORTED])  # The revoke is sent by a stuck saga.
+@example(Setting("u", 1, 2, None, fragile=False, number=1), [*GETS_STUCK, REJECTED])  # And succeeds in the end.
 @given(settings_of_sagas, says)
 def test_every_trace_holds_together(setting: Setting, said: list[Said]) -> None:
     traces = Traces()
