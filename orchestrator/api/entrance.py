@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
@@ -85,6 +85,8 @@ class Entrance:
             if asked.caller:
                 bound = {**bound, **bind_contextvars(caller=asked.caller)}
             await self._routed(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # Nobody is left to be told, and nothing of ours has failed.
         except Exception as error:  # noqa: BLE001 - nobody above knows what to say
             await self._refuse(scope, receive, answer, error)
         finally:
