@@ -138,8 +138,8 @@ class Bus(Protocol):
 
         `groups` maps stream to group. The answer maps stream to a time: what was published before it has been
         delivered, something published at it has not; `None` where nothing is left undelivered. A group that is missing
-        has been delivered nothing: it will be made again at the beginning. A stream that can't be asked is missing;
-        raises `Unavailable` where none can be.
+        has been delivered nothing: it will be made again at the beginning. A stream that can't be asked is missing, and
+        makes no other seem further than it is; raises `Unavailable` where none can be.
         """
         ...
 

@@ -6,7 +6,9 @@ from typing import Any, cast
 
 from redis.exceptions import ResponseError
 
+from adapters.clock import Clock
 from adapters.streams.connection import translating
+from adapters.streams.ids import parse_id
 from adapters.streams.pipeline import Command, Pipeline, answered
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,7 +17,43 @@ _NOTHING_YET = b"0-0"
 Rows = Sequence[Mapping[bytes, Any]]  #: of a stream's groups
 
 
-async def first_undelivered(
+async def delivered_until(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, datetime | None]:
+    """See `adapters.bus.Bus`.
+
+    A server's clock is compared with ours as it was when the question went out. So an answer that takes its time, or
+    another server's that never comes, makes what is delivered seem less far than it is, and never further.
+    """
+    asked = clock.now()
+    found = await _first_undelivered(pipeline, groups)
+    return {
+        stream: None if entry_id is None else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - (time - asked)
+        for stream, (entry_id, time) in found.items()
+    }
+
+
+async def unsettled(pipeline: Pipeline, groups: Mapping[str, str]) -> set[str]:
+    """The streams with an entry that their group has not been given, or has not acknowledged. Raises `Unavailable`."""
+    with translating():
+        answers = await pipeline.execute([_look(stream) for stream in groups])
+        of_stream = {stream: rows(answer) for stream, answer in zip(groups, answers, strict=True)}
+    last = {stream: _last_delivered(groups[stream], found) for stream, found in of_stream.items()}
+    begun = [(stream, delivered) for stream, delivered in last.items() if delivered is not None]
+    pages = await answered(pipeline, [_behind(*each) for each in begun]) if begun else []
+    unread = {stream for (stream, _), page in zip(begun, pages, strict=True) if _first(page) is not None}
+    return unread | {stream for stream, found in of_stream.items() if _has_pending(groups[stream], found)}
+
+
+def rows(answer: object) -> Rows | None:
+    """What XINFO GROUPS has answered; None where there is no stream. Raises what it was refused with."""
+    if _is_no_stream(answer):
+        return None
+    if isinstance(answer, BaseException):
+        raise answer
+    found = cast(list[Any], answer)
+    return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in found]
+
+
+async def _first_undelivered(
     pipeline: Pipeline, groups: Mapping[str, str]
 ) -> Mapping[str, tuple[bytes | None, datetime]]:
     """By stream the id of that entry, None where there is none, and the time on its server's clock.
@@ -41,28 +79,6 @@ async def first_undelivered(
         if groups and not found:
             raise next(answer for answer in [*pages, *answers] if isinstance(answer, BaseException))
     return found
-
-
-async def unsettled(pipeline: Pipeline, groups: Mapping[str, str]) -> set[str]:
-    """The streams with an entry that their group has not been given, or has not acknowledged. Raises `Unavailable`."""
-    with translating():
-        answers = await pipeline.execute([_look(stream) for stream in groups])
-        of_stream = {stream: rows(answer) for stream, answer in zip(groups, answers, strict=True)}
-    last = {stream: _last_delivered(groups[stream], found) for stream, found in of_stream.items()}
-    begun = [(stream, delivered) for stream, delivered in last.items() if delivered is not None]
-    pages = await answered(pipeline, [_behind(*each) for each in begun]) if begun else []
-    unread = {stream for (stream, _), page in zip(begun, pages, strict=True) if _first(page) is not None}
-    return unread | {stream for stream, found in of_stream.items() if _has_pending(groups[stream], found)}
-
-
-def rows(answer: object) -> Rows | None:
-    """What XINFO GROUPS has answered; None where there is no stream. Raises what it was refused with."""
-    if _is_no_stream(answer):
-        return None
-    if isinstance(answer, BaseException):
-        raise answer
-    found = cast(list[Any], answer)
-    return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in found]
 
 
 def _look(stream: str) -> Command:

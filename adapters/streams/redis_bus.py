@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
 
 from adapters.bus import Entry, OnPublish, OnSettle, Subscription
@@ -22,16 +22,14 @@ from adapters.streams.counts import Counts
 from adapters.streams.faststream_private import Broker, broker
 from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
-from adapters.streams.ids import parse_id
 from adapters.streams.masters import follow
 from adapters.streams.names import Streams
-from adapters.streams.progress import first_undelivered, unsettled
+from adapters.streams.progress import delivered_until, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
 
 _PING_TIMEOUT_S = 2.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RedisBus:
@@ -174,16 +172,7 @@ class RedisBus:
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
-        clock = self._shared.clock
-        asked = clock.now()
-        found = await first_undelivered(self._shared.pipeline, groups)
-        answered = asked + (clock.now() - asked) / 2
-        return {
-            stream: None
-            if entry_id is None
-            else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - (time - answered)
-            for stream, (entry_id, time) in found.items()
-        }
+        return await delivered_until(self._shared.pipeline, groups, self._shared.clock)
 
 
 def unique_consumer(rng: Random) -> str:

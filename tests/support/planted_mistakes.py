@@ -167,8 +167,7 @@ PLANTED = (
             Edit(
                 "orchestrator/engine.py",
                 "        lost = await self._save(batch)\n",
-                "        await self._announce(batch, dict(batch.decided))\n"
-                "        lost = await self._save(batch)\n",
+                "        await self._announce(batch, dict(batch.decided))\n        lost = await self._save(batch)\n",
             ),
             Edit("orchestrator/engine.py", "            await self._announce(batch, done)\n", "            pass\n"),
         ],
