@@ -187,7 +187,7 @@ def _attempts(each: Applied, context: TraceContext) -> Iterator[Finished]:
         if over and was_stuck:
             if isinstance(each.message, Replied) and state.pending_for(pending.command_id) is None:
                 yield _attempt(each, pending, context, derived("late", pending.command_id, pending.attempt), late=True)
-        elif over or is_stuck and not was_stuck:
+        elif over or (is_stuck and not was_stuck):
             yield _attempt(each, pending, context, of_attempt(pending.command_id, pending.attempt))
     for pending in state.pending:
         if was_stuck and is_stuck and not _awaits(before, pending):
