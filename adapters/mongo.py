@@ -1,4 +1,4 @@
-"""MongoDB: beside mongo_errors.py the only module that names the driver.
+"""MongoDB: beside mongo_errors.py and mongo_writes.py the only module that names the driver.
 
 Motor is the driver; PyMongo's own async client is a drop-in second one (the contract suites run on both). The few
 calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
+from adapters.mongo_writes import DocumentTooLarge, in_pieces, insert, update
 
 #: Passed on; what is made here needs no list.
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "InsertOne",
     "UpdateOne",
     "following",
+    "insert",
     "translating",
+    "update",
 ]
 
 T = TypeVar("T")
@@ -99,12 +102,13 @@ class Mongo:
         """Run `body` in one transaction and commit it.
 
         Raises `Conflict` where nothing was applied and the caller may start over (bounded), `Unavailable` where
-        MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes.
+        MongoDB is away or the outcome of the commit is unknown. Any other exception of `body` aborts and passes. It may
+        be run twice: more than one command holds is written in pieces.
         """
         try:
             session = self._sessions.pop() if self._sessions else await self._start_session()
             try:
-                result = await self._in_transaction(session, body)
+                result = await self._in_transaction_or_pieces(session, body)
             except BaseException:
                 await session.end_session()
                 raise
@@ -113,6 +117,13 @@ class Mongo:
             raise
         self._sessions.append(session)
         return result
+
+    async def _in_transaction_or_pieces(self, session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
+        try:
+            return await self._in_transaction(session, body)
+        except DocumentTooLarge:
+            with in_pieces():
+                return await self._in_transaction(session, body)
 
     async def _in_transaction(self, session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
         with translating():
@@ -181,31 +192,8 @@ async def find(
         return list(await cursor.to_list(limit))
 
 
-async def insert(database: Database, collection: str, documents: Sequence[Document], session: Session) -> None:
-    """Insert all of them, in a transaction. Raises `Conflict` where an `_id` is taken."""
-    await _write(database, {"insert": collection, "documents": documents}, session)
-
-
-async def update(database: Database, collection: str, updates: Sequence[Document], session: Session) -> int:
-    """Apply them in order, in a transaction; how many documents matched. Each has MongoDB's own fields: `q` and `u`."""
-    return int((await _write(database, {"update": collection, "updates": updates}, session))["n"])
-
-
-async def _write(database: Database, command: Document, session: Session) -> Document:
-    """The command itself, of at most 16 MB.
-
-    The driver's own way to it, which can repeat and split, takes a third more calls, and one more object for each
-    document; in a transaction nothing can be repeated.
-    """
-    with translating():
-        answer: Document = await database.command(command, session=session)
-        if "writeErrors" in answer:
-            raise BulkWriteError(answer)
-        return answer
-
-
 def made_before(at: datetime) -> Mapping[str, Any]:
-    """Matches an `_id` that a driver has made before then: those begin with their time, to the second."""
+    """Matches an `_id` that MongoDB or a driver has made before then: those begin with their time, to the second."""
     return {"$lt": ObjectId.from_datetime(at)}
 
 

@@ -105,6 +105,17 @@ async def test_a_row_that_is_known_already_is_told_where_it_is_inserted(inbox: I
         await inbox.atomically(write)
 
 
+async def test_more_rows_than_one_command_to_mongodb_can_hold_are_inserted_and_replaced(inbox: Inbox) -> None:
+    long = [row(number, reply={"text": "x" * 400_000}) for number in range(50)]
+    await insert(inbox, *long)
+
+    async def write(tx: InboxTransaction) -> None:
+        await tx.replace([replace(each, undone_by="x") for each in long])
+
+    await inbox.atomically(write)
+    assert {each.undone_by for each in (await rows(inbox, *(each.id for each in long))).values()} == {"x"}
+
+
 async def test_a_missing_row_cannot_be_replaced(inbox: Inbox) -> None:
     await insert(inbox, row(1), row(3))
 

@@ -91,6 +91,15 @@ async def test_a_one_that_becomes_true_is_stored_as_true(store: SagaStore) -> No
     assert (await store.load(["a"]))["a"].data["gift"] is True
 
 
+async def test_more_than_one_command_to_mongodb_can_hold_is_saved(store: SagaStore) -> None:
+    states = await given(store, *(f"saga-{number}" for number in range(40)))
+    reply = {"payment_id": "x" * 250_000}  # Twice in each update: in the data, and in the history.
+    changes = [change(state, decide(order, state, success(state, reply), NOW)) for state in states]
+    assert await store.save(changes) == {state.id for state in states}
+    loaded = await store.load(["saga-0", "saga-39"])
+    assert [loaded["saga-0"], loaded["saga-39"]] == [changes[0].after, changes[-1].after]
+
+
 async def test_who_comes_second_with_a_revision_loses_and_the_others_of_the_batch_are_saved(store: SagaStore) -> None:
     a, b = await given(store, "a", "b")
     await store.save([change(a, succeeded(a, NOW))])

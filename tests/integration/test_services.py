@@ -135,6 +135,20 @@ async def test_a_thousand_orders_for_a_hundred_pairs_get_exactly_a_hundred(fleet
     assert await assert_stock_adds_up(fleet) == {"hot": 0}
 
 
+async def test_what_belongs_to_nobody_any_more_is_not_put_back(fleet: Fleet) -> None:
+    """A row without its balance would make the two differ for ever."""
+    await fleet.seeder().everything()
+    stock, accounts = fleet.instance(inventory), fleet.instance(payment)
+    await outcomes(stock, reserve("s1"))
+    await outcomes(accounts, charge("s1"))
+    await fleet.database("inventory")["products"].delete_one({"_id": "boots"})
+    await fleet.database("payment")["accounts"].delete_one({"_id": "alice"})
+    before = (await fleet.sums("inventory"), await fleet.sums("payment"))
+    assert await outcomes(stock, release("s1")) == ["failed conflict"]
+    assert await outcomes(accounts, refund("s1")) == ["failed conflict"]
+    assert (await fleet.sums("inventory"), await fleet.sums("payment")) == before
+
+
 async def test_what_others_took_since_it_was_loaded_is_not_taken_again(fleet: Fleet) -> None:
     await fleet.seeder().product(Product("last", 1, 1))
     other = fleet.instance(inventory)

@@ -35,7 +35,7 @@ ONLY_IN = {
     **dict.fromkeys(
         ("motor", "pymongo", "bson", "gridfs"),
         # The launcher of test and demo servers makes a replica set of one before any client of the product can connect.
-        ("adapters/mongo.py", "adapters/mongo_errors.py", "adapters/servers/mongod.py"),
+        ("adapters/mongo.py", "adapters/mongo_errors.py", "adapters/mongo_writes.py", "adapters/servers/mongod.py"),
     ),
     **dict.fromkeys(("redis", "faststream"), ("adapters/streams/",)),
     "opentelemetry": ("adapters/tracing/otel.py", "adapters/tracing/configuration.py"),
