@@ -24,7 +24,7 @@ class Observer(Protocol):
         ...
 
     def applied(self, done: Sequence[Applied], *, conflicts: int, unknown: int) -> None:
-        """Messages are decided and saved, but not announced yet.
+        """Messages are decided and saved, and announced, unless that has failed.
 
         `conflicts`: sagas that somebody else changed first; their messages are decided again. `unknown`: messages for
         sagas that don't exist, or whose definition is not known here.

@@ -9,6 +9,7 @@ from orchestrator.announcer import Announcer
 from orchestrator.core.state import SagaState
 from orchestrator.engine import Engine
 from orchestrator.memory_store import MemorySagaStore
+from orchestrator.observer import Observer
 from orchestrator.sweeper import Sweeper
 from orchestrator.work import Start
 from sagas import Definitions, Saga
@@ -44,8 +45,9 @@ class World:
         self.engine = self.another()
         self.sweeper = Sweeper(self.engine, self.bus, STREAMS)
 
-    def another(self, *sagas: Saga) -> Engine:
-        return Engine(Definitions(sagas or [order]), self.store, Announcer(self.bus, STREAMS, self.clock), self.clock)
+    def another(self, *sagas: Saga, observer: Observer | None = None) -> Engine:
+        announcer = Announcer(self.bus, STREAMS, self.clock)
+        return Engine(Definitions(sagas or [order]), self.store, announcer, self.clock, observer=observer)
 
     async def start(self, *ids: str) -> None:
         await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])

@@ -13,6 +13,7 @@ from adapters.streams.envelope import encode_reply
 from orchestrator.core.state import CancelRequested, SagaState, Status
 from orchestrator.documents import Change
 from orchestrator.memory_store import MemorySagaStore
+from orchestrator.observer import Applied, Unobserved
 from orchestrator.replies import ReplyHandler
 from orchestrator.sweeper import Sweeper
 from orchestrator.work import Input, Start
@@ -165,6 +166,28 @@ async def test_a_reply_is_not_settled_until_what_it_caused_is_on_its_stream(worl
     world.bus.server.refused.add(PAYMENT)
     with pytest.raises(Unavailable):
         await ReplyHandler(world.engine)([_delivery(world.state("a"))])
+
+
+class _Hearing(Unobserved):
+    def __init__(self) -> None:
+        self.events: list[tuple[str, ...]] = []
+
+    def applied(self, done: Sequence[Applied], *, conflicts: int, unknown: int) -> None:
+        self.events += [each.decision.transition.events for each in done if each.decision.transition is not None]
+
+
+async def test_what_is_saved_is_told_once_also_where_it_could_not_be_announced(world: World) -> None:
+    heard = _Hearing()
+    engine = world.another(observer=heard)
+    await world.start("a")
+    reply = success(world.state("a"))
+    world.bus.server.down = True
+    with pytest.raises(Unavailable):
+        await engine.apply([Input("a", reply)])
+    world.bus.server.down = False
+    await engine.apply([Input("a", reply, redelivered=True)])
+    assert world.sent(PAYMENT) == [("a/charge-payment/action", "1")]
+    assert heard.events == [("step-succeeded",)]
 
 
 def _delivery(state: SagaState, **changes: str) -> Delivery:
