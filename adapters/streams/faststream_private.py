@@ -154,8 +154,8 @@ class Reader:
         )
         self._subscriber(on_batch)  # Who has no handler reads nothing. It never comes to calling it.
         self._stream, self._group, self._on_batch, self._room = stream, group, on_batch, room
+        self._readers = broker.readers
         self._failure: Exception | None = None
-        broker.readers[stream, group] = self
 
     async def read(self, pipeline: Pipeline, consumer: str, place: str, *, count: int, block: int, **_: Any) -> None:
         """Read once, and hand on what was found. Raises what the read ended with."""
@@ -204,11 +204,14 @@ class Reader:
         # there, and read_id ">" keeps it from reading its own pending entries over and over (its issue 2694).
         self._subscriber.last_id, self._subscriber.read_id = place, ">"
         self._failure = None
+        self._readers[self._stream, self._group] = self
         await self._subscriber.start()
 
     async def stop(self) -> None:
         """Read no more. A batch that has been handed on is not waited for."""
         await self._subscriber.stop()
+        if self._readers.get((self._stream, self._group)) is self:  # Another may read it by now.
+            del self._readers[self._stream, self._group]
 
 
 def _entry(entry_id: bytes, flat: Sequence[bytes]) -> RawEntry:

@@ -57,6 +57,32 @@ async def test_a_destroyed_group_is_made_again_and_skips_nothing(world: RedisWor
     assert healed == [stream]
 
 
+async def test_who_reads_no_more_is_forgotten_and_not_who_reads_in_its_place(world: RedisWorld) -> None:
+    stream, begun, go_on = world.streams.commands("p"), asyncio.Event(), asyncio.Event()
+
+    async def slow(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        begun.set()
+        await go_on.wait()
+        return [Ack()] * len(deliveries)
+
+    bus, anew = world.bus(), Recorder()
+    bus.subscribe(Subscription(stream, "p", slow))
+    await bus.start()
+    await bus.publish(numbered(stream, 1))
+    await begun.wait()
+    leaving = asyncio.create_task(bus.unsubscribe(stream))
+    await bus.publish(numbered(stream, 2))
+    bus.subscribe(Subscription(stream, "p", anew))
+    await eventually(lambda: "2" in anew.names)
+    go_on.set()
+    await leaving
+    for name in ("3", "4"):  # A read that was under way may have the first of them.
+        await bus.publish(numbered(stream, name))
+        await eventually(lambda: name in anew.names)  # noqa: B023 - awaited within the round
+    await bus.unsubscribe(stream)
+    assert bus.broker.readers == {}
+
+
 async def test_a_group_that_another_process_made_again_counts_as_healed_too(world: RedisWorld) -> None:
     stream, healed = world.streams.commands("p"), list[str]()
     bus = await reading(world, Recorder(), healed)
