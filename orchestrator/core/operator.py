@@ -27,7 +27,8 @@ from sagas.values import replace
 def act(turn: Turn, request: RetryRequested | SkipRequested | AbortRequested) -> Decision:
     """Apply a request to a stuck saga."""
     pending = turn.pending[0] if turn.pending else None
-    turn.concerning(pending)
+    if pending is not None:
+        turn.concerning(pending)
     match request:
         case RetryRequested(reason):
             return conclude(_retry(turn.noting("retried", fault=Fault("retried", reason)), pending))

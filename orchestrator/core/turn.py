@@ -72,11 +72,9 @@ class Turn:
         """Whether it is being found out if a step without an undo has happened."""
         return any(pending.kind is Kind.REVOKE for pending in self.pending)
 
-    def concerning(self, command: Pending | None, *, by_reply: bool = False) -> "Turn":
+    def concerning(self, command: Pending, *, by_reply: bool = False) -> "Turn":
         """Say which command it is about, and whether its reply is the cause."""
-        self.about, self.by_reply = command, by_reply
-        if command is not None:
-            self.index = self.saga.index(command.step)
+        self.about, self.index, self.by_reply = command, self.saga.index(command.step), by_reply
         return self
 
     def noting(self, *events: str, fault: Fault | None = None) -> "Turn":
