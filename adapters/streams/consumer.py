@@ -22,7 +22,7 @@ from adapters.errors import Unavailable
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
-from adapters.streams.pipeline import Command
+from adapters.streams.pipeline import Command, answered
 from adapters.streams.publisher import Forbidden, WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.turns import Turns
@@ -202,14 +202,9 @@ class Consumer:
         watcher = self._shared.watchers.on_settle
         told = watcher(deliveries) if watcher else None
         ids = [delivery.entry_id for delivery in deliveries]
-        with translating():
-            acknowledge: Command = ("XACK", self._subscription.stream, self._subscription.group, *ids)
-            forget: Command = ("HDEL", self._counts_key, *ids)
-            commands = [acknowledge, forget] if counted else [acknowledge]
-            answers = await self._shared.pipeline.execute(commands)
-            for answer in answers:
-                if isinstance(answer, Exception):
-                    raise answer
+        acknowledge: Command = ("XACK", self._subscription.stream, self._subscription.group, *ids)
+        forget: Command = ("HDEL", self._counts_key, *ids)
+        await answered(self._shared.pipeline, [acknowledge, forget] if counted else [acknowledge])
         if told is not None:
             told()
         for entry_id in ids:
