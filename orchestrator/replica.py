@@ -136,8 +136,10 @@ class Replica:
 
     async def _left(self, holders: Mapping[int, str]) -> set[int]:
         """The slots on whose streams something is left, among those that we have adopted or nobody holds."""
+        if not self._apart:
+            return set()
         asked = [slot for slot in range(len(self._names)) if slot in self._adopted or slot not in holders]
-        streams = dict(zip(self._of(asked), asked, strict=False))
+        streams = {self._streams.replies_of(slot): slot for slot in asked}
         left = await self._bus.unsettled(dict.fromkeys(streams, ORCHESTRATOR_GROUP)) if streams else ()
         return {streams[stream] for stream in left}
 
