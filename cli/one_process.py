@@ -22,7 +22,7 @@ async def services(
     Signals are the caller's. Raises `OSError` where the port is taken, `InvalidDefinition`, `ChangedDefinition`.
     """
     orchestrator = Orchestrator(settings, tracer=tracer)
-    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
+    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, orchestrator.services.limits)
     working = build(*participants, settings=where.participant_settings, tracer=tracer)
     try:
         await working.start()

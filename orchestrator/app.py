@@ -256,7 +256,7 @@ async def serve(
     stop = stop or asyncio.Event()
     orchestrator = Orchestrator(settings, tracer=tracer)
     made(orchestrator)
-    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, settings.receive_timeout_s)
+    server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, orchestrator.services.limits)
     loop = asyncio.get_running_loop()
     with stopping_on_signals(stop):
         try:

@@ -11,24 +11,32 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from orchestrator.api.guard import Limits
+
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
-MAX_HEADER_BYTES = 16_384
+FRAMED = 6  #: bytes of a chunk that holds one
+ROOM_BYTES = 1_048_576  #: what may be under way when a body turns out too long: that is to be answered
+_LIMITS = Limits()
 
 
 class HttpServer:
     """One application on one socket."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, receive_timeout_s: float = 10.0) -> None:
-        """Take the port; raises `OSError` if it is taken. A client gets that long for each request's head."""
+    def __init__(self, app: ASGIApp, host: str, port: int, limits: Limits = _LIMITS) -> None:
+        """Take the port; raises `OSError` if it is taken.
+
+        A client gets the time for a body for each request's head too, and for what is left of a body once it is
+        answered. Who sends more than head and body may have, however it is framed, is cut off.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
         # Connections inherit it. Without it an answer in two parts waits 40 ms for the client's acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._app = app
-        self._protocol = type("Protocol", (_Protocol,), {"receive_timeout_s": receive_timeout_s})
+        self._protocol = type("Protocol", (_Protocol,), {"limits": limits})
 
     @property
     def url(self) -> str:
@@ -94,42 +102,80 @@ async def serve_until(
 
 
 class _Protocol(HttpToolsProtocol):
-    """Closes a connection that says nothing, or whose request's head never ends: in time, or in size."""
+    """Closes a connection that says nothing, or of whose request there is no end: in time, or in size.
 
-    receive_timeout_s: float
-    _timer: asyncio.TimerHandle | None = None  #: runs while a head is awaited
-    _head_bytes: int | None = None  #: of the head that has begun and not ended
+    The time runs while nothing of ours is awaited; what a body may take before its answer, the guard says.
+    """
+
+    limits: Limits
+    _timer: asyncio.TimerHandle | None = None  #: runs while the rest of something is awaited
+    _in_head = False
+    _further = False  #: has come a head's end, or something of a body, with the piece at hand
+    _bytes = 0  #: of this request
+    _vain_bytes = 0  #: since there was such a piece: a head, a trailer, blank lines, without an end
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base says it
         super().connection_made(_Joined(transport))
-        self._await_head()
+        self._await_rest()
 
     def data_received(self, data: bytes) -> None:
+        self._further = False
         super().data_received(data)
-        if self._head_bytes is None:
-            return
-        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves the None out.
-        if self._timer is None and (cycle is None or cycle.response_complete):
-            self._await_head()  # The keep-alive time ends with a head's first byte.
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            self.send_400_response("The request's head is too long.")
+        # The keep-alive time has ended with the first byte, whatever that was.
+        if self._timer is None and self.timeout_keep_alive_task is None and self._answered():
+            self._await_rest()
+        self._bytes += len(data)
+        self._vain_bytes = 0 if self._further else self._vain_bytes + len(data)
+        most_bytes = FRAMED * self.limits.body_bytes + ROOM_BYTES
+        if self._vain_bytes > self.limits.head_bytes or self._bytes > most_bytes:
+            self._cut_off()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = 0
+        self._unset_keepalive_if_required()
+        self._in_head = True
+        self._bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # A trailer is no header, and nobody here wants one.
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = None
+        self._in_head, self._further = False, True
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._further = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._answered():  # Before it had all come: what stays unused from now on is the connection.
+            self._stop_waiting()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _await_head(self) -> None:
-        self._timer = self.loop.call_later(self.receive_timeout_s, self.transport.close)
+    def _answered(self) -> bool:
+        """Everything whose head has come."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn's annotation leaves the None out.
+        return cycle is None or cycle.response_complete
+
+    def _cut_off(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head and self._answered():
+            self.send_400_response("The request's head is too long.")
+        else:  # An answer may have begun, or have been given.
+            self.transport.close()
+
+    def _await_rest(self) -> None:
+        self._timer = self.loop.call_later(self.limits.body_timeout_s, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
