@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sized
 from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from orchestrator.api.guard import Limits
@@ -116,6 +117,7 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base says it
         super().connection_made(_Joined(transport))
+        self.flow = _InTurn(self.transport, self.pipeline)
         self._await_rest()
 
     def data_received(self, data: bytes) -> None:
@@ -181,6 +183,21 @@ class _Protocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class _InTurn(FlowControl):
+    """Reads no further requests while some that have been read still wait for their turn.
+
+    uvicorn would read on after each answer, and keep all that a client sends ahead.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _Joined(asyncio.Transport):

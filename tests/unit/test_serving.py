@@ -1,6 +1,7 @@
 """The HTTP server on a socket: how long a client may take, how much it may send, in what pieces an answer comes."""
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from orchestrator.api.guard import Limits
 from orchestrator.serving import ROOM_BYTES, HttpServer
@@ -140,6 +142,28 @@ async def test_requests_at_once_may_be_longer_together_than_a_head(client: Clien
     for _ in range(many):
         assert (await client.answer(b"")).startswith(b"HTTP/1.1 204")
     assert (await client.answer(WHOLE[20:])).startswith(b"HTTP/1.1 204")
+
+
+async def test_requests_are_not_read_while_others_wait_for_their_turn() -> None:
+    turns = asyncio.Semaphore(0)
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await turns.acquire()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(app) as client:
+        client.writer.write(WHOLE * 3)
+        turns.release()
+        await client.answer(b"")
+        client.writer.write(WHOLE * 1_000)
+        turns.release()
+        await client.answer(b"")
+        assert not await client.is_closed(RECEIVE_TIMEOUT_S)
+        assert sum(isinstance(one, RequestResponseCycle) for one in gc.get_objects()) < 10
+        for _ in range(1_001):
+            turns.release()
+            await client.answer(b"")
 
 
 class Reading:
