@@ -21,12 +21,13 @@ from pymongo.write_concern import WriteConcern
 
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
-from adapters.mongo_writes import DocumentTooLarge, in_pieces, insert, update
+from adapters.mongo_writes import Document, DocumentTooLarge, in_pieces, insert, update
 
 #: Passed on; what is made here needs no list.
 __all__ = [
     "ASCENDING",
     "DESCENDING",
+    "Document",
     "IndexModel",
     "InsertOne",
     "UpdateOne",
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Document = dict[str, Any]
 Session = Any  #: the driver's session: Motor's and PyMongo's have no common type
 Database = Any  #: the driver's database, likewise
 Collection = Any  #: the driver's collection, likewise

@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge
 
 from adapters.mongo_errors import translating
 
-__all__ = ["DocumentTooLarge", "in_pieces", "insert", "update"]
+__all__ = ["Document", "DocumentTooLarge", "in_pieces", "insert", "update"]
 
 Document = dict[str, Any]
 
