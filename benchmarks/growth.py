@@ -23,7 +23,8 @@ from adapters.clock import SystemClock
 from adapters.mongo import Mongo
 from benchmarks.cases import IN_FLIGHT, Case
 from benchmarks.filling import Filling, filters
-from benchmarks.suite import machine, measured, sampled, say
+from benchmarks.record import Found, about, say
+from benchmarks.suite import measured, sampled
 from benchmarks.system import System, eventually, own_servers
 from cli.bench.report import Load
 from cli.tool_commands import Via
@@ -36,8 +37,6 @@ ROOM = {"SAGA_MAX_ACTIVE": "10000000", "SAGA_MAX_BACKLOG": "10000000"}
 LOOKS = 20  #: at each list
 TOGETHER = 1_000  #: sagas in one request, and documents in one message to MongoDB
 WITHIN_S = 3_600.0
-
-Found = dict[str, Any]
 
 
 class Growth:
@@ -194,7 +193,7 @@ def options() -> argparse.Namespace:
 def main() -> None:
     given = options()
     with own_servers() as (servers, directory):
-        found: Found = {"machine": machine(servers)}
+        found = about(servers)
         with System(servers, directory, f"g{uuid4().hex[:6]}", **ROOM) as system:
             growth = Growth(system, given.sagas)
             found["costs"] = list(growth.costs([int(count) for count in given.ended.split(",")], given.active))

@@ -1,61 +1,56 @@
 """Everything that docs/performance.md tells, measured in one go: `make bench`.
 
-python -m benchmarks.suite [--quick] [--long] [--rounds 3] [--sagas 6000] [--to FILE]
+python -m benchmarks.suite [--quick | --long] [--rounds 5] [--sagas 6000] [--to FILE]
 
-Floor and system take turns, several rounds; each round has databases of its own, so that a measurement meets as much
-data in each. Servers, services and this load generator are on one machine. Writes all runs, not their average.
+What goals are about is measured in each round, everything else in every other one; a round has databases of its own,
+so that a measurement meets as much data in each. What a machine can do changes within seconds: what counts as a share
+is measured between two of what it is a share of. Servers, services and this load generator are on one machine. Writes
+all runs, not their average.
 """
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import psutil
-import pymongo
-import redis
 import uvloop
 
 from adapters.servers import Servers
 from benchmarks.cases import (
     BATCH,
-    IN_FLIGHT,
+    FLOOR,
+    HALF,
+    LONGER,
     OTHER_DRIVER,
     QUICK,
     Case,
     Size,
-    at_rate,
     closed,
+    goals,
+    in_turns,
     offered,
+    pair,
     with_other_driver,
 )
-from benchmarks.system import MIB, System, own_servers
+from benchmarks.record import LONG, RESULTS, Found, about, keep, say
+from benchmarks.system import System, own_servers
 from cli.bench.ground import Ground
 from cli.bench.measured import Watcher, measure
 from cli.bench.plan import Plan
 from cli.bench.report import as_json
 from cli.failure import Failure
+from cli.tool_commands import Via
 
-RESULTS = Path(__file__).parent / "results"
 PROGRAM_WITHIN_S = 300.0
 TRANSITIONS = 3  #: saves of a saga that completes
-
-Runs = dict[str, list[dict[str, Any]]]
-
-
-def say(what: str) -> None:
-    print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
 
 
 class Suite:
@@ -63,64 +58,61 @@ class Suite:
 
     def __init__(self, size: Size, servers: Servers, directory: Path) -> None:
         self.size = size
-        self.runs: Runs = {}
+        self.runs: dict[str, list[Found]] = {}
         self._servers = servers
         self._directory = directory
 
     def run(self) -> None:
         for number in range(self.size.rounds):
             say(f"round {number + 1} of {self.size.rounds}")
-            self._round()
-        self._memory()
+            self._round(whole=number % 2 == 0)
 
-    def _round(self) -> None:
-        urls = ("--mongo-url", self._servers.mongo_url, "--redis-url", self._servers.redis_url)
-        self._add("floor", _program("-m", "benchmarks.floor", *urls, "--sagas", str(self.size.sagas), "--json"))
-        engine = ("bench", "--via", "engine", "--sagas", str(self.size.sagas), "--in-flight", str(IN_FLIGHT), "--json")
-        self._add("engine", _program("-m", "cli.main", *engine, **self._databases))
+    def _round(self, *, whole: bool) -> None:
         with self._system() as system:
-            for case in closed(self.size):
-                self._measure(case, system)
-            system.scale(1)
-            for case in offered(self.size, self._maximum):
-                self._measure(case, system)
+            self._measure(closed(self.size) if whole else goals(self.size), system)
+            if whole:
+                self._measure(offered(self.size, self._maximum), system)
         with self._system(**OTHER_DRIVER) as system:
-            for case in with_other_driver(self.size):
-                self._measure(case, system)
-
-    def _memory(self) -> None:
-        """Half the load for a while, in services that have just been started: what their memory does."""
-        with self._system() as system:
-            case = at_rate("memory", self._maximum / 2, self.size.memory_s)
-            with sampled(system, max(1.0, self.size.memory_s / 60)) as samples:
-                self._measure(case, system)
-            self.runs["memory"][-1]["rss_mib"] = samples
+            self._measure(with_other_driver(self.size), system)
 
     def _system(self, **environment: str) -> System:
         return System(self._servers, self._directory, f"b{uuid4().hex[:6]}", **environment)
-
-    @property
-    def _databases(self) -> dict[str, str]:
-        return {"SAGA_MONGO_URL": self._servers.mongo_url, "SAGA_REDIS_URL": self._servers.redis_url}
 
     @property
     def _maximum(self) -> float:
         """Sagas a second in batches, as just measured."""
         return float(self.runs[BATCH][-1].get("sagas_per_s", 100.0))
 
-    def _measure(self, case: Case, system: System) -> None:
+    def _measure(self, cases: Iterable[Case], system: System) -> None:
+        pair([(case, self._one(case, system)) for case in in_turns(cases)])
+
+    def _one(self, case: Case, system: System) -> Found:
         try:
-            self._add(case.name, measured(case, system, system.scale(case.orchestrators)))
+            found = self._found(case, system)
         except Failure as failure:
-            self._add(case.name, {"failed": str(failure)})
-
-    def _add(self, name: str, found: dict[str, Any]) -> None:
-        self.runs.setdefault(name, []).append(found)
+            found = {"failed": str(failure)}
+        self.runs.setdefault(case.name, []).append(found)
         told = ", ".join(f"{key} {found[key]}" for key in ("sagas_per_s", "p50_ms", "p99_ms", "failed") if key in found)
-        say(f"  {name}: {told}")
+        say(f"  {case.name}: {told}")
+        return found
+
+    def _found(self, case: Case, system: System) -> Found:
+        """Raises `Failure`."""
+        if case.name == FLOOR:
+            urls = ("--mongo-url", self._servers.mongo_url, "--redis-url", self._servers.redis_url)
+            return _program("-m", "benchmarks.floor", *urls, "--sagas", str(case.sagas), "--json")
+        if case.load.via is Via.ENGINE:
+            urls_of = {"SAGA_MONGO_URL": self._servers.mongo_url, "SAGA_REDIS_URL": self._servers.redis_url}
+            load = ("--sagas", str(case.sagas), "--in-flight", str(case.load.in_flight))
+            return _program("-m", "cli.main", "bench", "--via", "engine", *load, "--json", **urls_of)
+        ground = system.scale(case.orchestrators)
+        if case.name != HALF:
+            return measured(case, system, ground)
+        with sampled(system, max(1.0, self.size.half_s / 60)) as course:
+            return measured(case, system, ground) | {"course_mib": course}
 
 
-def measured(case: Case, system: System, ground: Ground) -> dict[str, Any]:
+def measured(case: Case, system: System, ground: Ground) -> Found:
     """One case on a system that is up. Raises `Failure`."""
     plan = Plan(uuid4().hex[:8], case.sagas, case.load.in_flight, case.declined, case.products)
     spent: dict[str, float] = {}
@@ -162,8 +154,11 @@ def sampled(system: System, every_s: float) -> Iterator[list[dict[str, float]]]:
         thread.join()
 
 
-def _program(*arguments: str, **environment: str) -> dict[str, Any]:
-    """What a program that measures prints as JSON. It has a process of its own, as fresh as any other's."""
+def _program(*arguments: str, **environment: str) -> Found:
+    """What a program that measures prints as JSON. It has a process of its own, as fresh as any other's.
+
+    Raises `Failure`.
+    """
     done = subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | environment,
@@ -173,69 +168,38 @@ def _program(*arguments: str, **environment: str) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        return {"failed": done.stderr[-500:]}
-    found = json.loads(done.stdout)
-    assert isinstance(found, dict)
+        raise Failure(done.stderr[-500:])
+    found: Found = json.loads(done.stdout)
     return found
 
 
-def machine(servers: Servers) -> dict[str, Any]:
-    """What it was measured on."""
-    with pymongo.MongoClient[Any](servers.mongo_url) as mongo, redis.Redis.from_url(servers.redis_url) as store:
-        info = store.info("server")
-        versions = {
-            "mongodb": mongo.server_info()["version"],
-            "redis": info.get("valkey_version", info["redis_version"]),
-        }
-    return {
-        "cpus": os.cpu_count(),
-        "cpu": _cpu_model(),
-        "memory_gib": round(psutil.virtual_memory().total / MIB / 1_024, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load_before": [round(load, 2) for load in os.getloadavg()],
-        "real_time": hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
-        **versions,
-    }
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def run(size: Size) -> dict[str, Any]:
+def run(size: Size) -> Found:
     """All of it."""
     say("starting MongoDB and Redis")
     with own_servers() as (servers, directory):
-        begun, about = datetime.now(UTC), machine(servers)
+        told = about(servers)
         suite = Suite(size, servers, directory)
         suite.run()
-    return {"date": f"{begun:%Y-%m-%d}", "machine": about, "size": asdict(size), "runs": suite.runs}
+    return told | {"size": asdict(size), "runs": suite.runs}
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a minute, to see that everything works; no numbers")
-    parser.add_argument("--long", action="store_true", help="watch memory for ten minutes")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--quick", action="store_true", help="a minute, to see that everything works; no numbers")
+    kind.add_argument("--long", action="store_true", help="one round, with half load for ten minutes")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--sagas", type=int, help="of a measurement in batches")
-    parser.add_argument("--to", type=Path, help="the file; default: benchmarks/results/{date}-{n}cpu.json")
+    parser.add_argument("--to", type=Path, help="the file; default: benchmarks/results/[long/]{date}-{n}cpu.json")
     return parser.parse_args()
 
 
 def main() -> None:
     given = options()
-    size = QUICK if given.quick else replace(Size(), memory_s=600.0 if given.long else Size().memory_s)
-    size = replace(size, rounds=given.rounds or size.rounds, sagas=given.sagas or size.sagas)
-    found = run(size)
-    file = given.to or RESULTS / f"{found['date']}-{os.cpu_count()}cpu.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=1) + "\n")
-    say(f"written to {file}; for docs/performance.md: python -m benchmarks.report {file}")
+    size = QUICK if given.quick else LONGER if given.long else Size()
+    found = run(replace(size, rounds=given.rounds or size.rounds, sagas=given.sagas or size.sagas))
+    if given.to or not given.quick:
+        keep(found, LONG if given.long else RESULTS, given.to)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,79 @@
+"""What was measured, on what machine, and where it is kept."""
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pymongo
+import redis
+
+from adapters.servers import Servers
+from benchmarks.system import MIB
+
+RESULTS = Path(__file__).parent / "results"
+LONG, GROWTH = RESULTS / "long", RESULTS / "growth"
+BUSY = 1.0  #: load of each core before anything begins, beyond which others take part in what is measured
+
+Found = dict[str, Any]
+
+
+def say(what: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr, flush=True)
+
+
+def newest(directory: Path) -> Path | None:
+    """The newest results in it."""
+    return max(directory.glob("*.json"), default=None)
+
+
+def keep(found: Found, directory: Path, file: Path | None = None) -> None:
+    """In that file, or under day and machine in the directory."""
+    file = file or directory / f"{found['date']}-{found['machine']['cpus']}cpu.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found, indent=1) + "\n")
+    say(f"written to {file}; for docs/performance.md: python -m benchmarks.report")
+
+
+def about(servers: Servers) -> Found:
+    """When it was measured, and on what. Warns where the machine has other things to do."""
+    found: Found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(servers)}
+    if is_busy(found["machine"]):
+        say(f"WARNING: load is {found['machine']['load_before'][0]} before anything begins: others are measured too")
+    return found
+
+
+def is_busy(machine: Found) -> bool:
+    """By the load of its last minute."""
+    return bool(machine["load_before"][0] > BUSY * machine["cpus"])
+
+
+def _machine(servers: Servers) -> Found:
+    with pymongo.MongoClient[Any](servers.mongo_url) as mongo, redis.Redis.from_url(servers.redis_url) as store:
+        info = store.info("server")
+        versions = {
+            "mongodb": mongo.server_info()["version"],
+            "redis": info.get("valkey_version", info["redis_version"]),
+        }
+    return {
+        "cpus": os.cpu_count(),
+        "cpu": _cpu_model(),
+        "memory_gib": round(psutil.virtual_memory().total / MIB / 1_024, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_before": [round(load, 2) for load in os.getloadavg()],
+        "real_time": hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR),
+        **versions,
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
