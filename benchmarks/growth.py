@@ -1,15 +1,14 @@
 """What a database full of sagas costs: each saga, each list, each look at the timers, and a long backlog.
 
 python -m benchmarks.growth [--ended 100000,1000000] [--active 100000] [--due 100000] [--backlog 200000] [--sagas 4000]
-
-Prints one JSON object; what it does meanwhile goes to stderr.
+                            [--to FILE]
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from random import SystemRandom
 from statistics import median
 from typing import Any
@@ -23,7 +22,7 @@ from adapters.clock import SystemClock
 from adapters.mongo import Mongo
 from benchmarks.cases import IN_FLIGHT, Case
 from benchmarks.filling import Filling, filters
-from benchmarks.record import Found, about, say
+from benchmarks.record import GROWTH, Found, about, keep, say
 from benchmarks.suite import measured, sampled
 from benchmarks.system import System, eventually, own_servers
 from cli.bench.report import Load
@@ -187,20 +186,21 @@ def options() -> argparse.Namespace:
     parser.add_argument("--due", type=int, default=100_000)
     parser.add_argument("--backlog", type=int, default=200_000)
     parser.add_argument("--sagas", type=int, default=4_000, help="of each measurement")
+    parser.add_argument("--to", type=Path, help="the file; default: benchmarks/results/growth/{date}-{n}cpu.json")
     return parser.parse_args()
 
 
 def main() -> None:
     given = options()
     with own_servers() as (servers, directory):
-        found = about(servers)
+        found = about(servers) | {"sagas": given.sagas, "in_flight": IN_FLIGHT}
         with System(servers, directory, f"g{uuid4().hex[:6]}", **ROOM) as system:
             growth = Growth(system, given.sagas)
             found["costs"] = list(growth.costs([int(count) for count in given.ended.split(",")], given.active))
             found["due"] = growth.due(given.due)
             found["backlog"] = growth.backlog(given.backlog)
             growth.close()
-    print(json.dumps(found, indent=1))
+    keep(found, GROWTH, given.to)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""docs/performance.md and docs/performance.svg, made from what `benchmarks.suite` has measured.
+"""docs/performance.md and docs/performance.svg, made from what `benchmarks.suite` and `.growth` have measured.
 
 python -m benchmarks.report [FILE]; without a file the newest one in benchmarks/results.
 """
@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from benchmarks import grown
 from benchmarks.cases import ALONE, BATCH, HALF
 from benchmarks.figures import course, machine, middle, shown, spread, values
-from benchmarks.record import RESULTS, newest
+from benchmarks.record import GROWTH, LONG, RESULTS, newest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -42,10 +43,17 @@ Runs = list[dict[str, Any]]
 Results = dict[str, Any]
 
 
-def page(results: Results | None) -> str:
-    """The whole page; without results one that says so."""
+def stored(directory: Path) -> Results | None:
+    """The newest results in it."""
+    file = newest(directory)
+    return None if file is None else dict(json.loads(file.read_text()))
+
+
+def page(results: Results | None, growth: Results | None, long: Results | None) -> str:
+    """The whole page; where there are no results it says so."""
     told = NOT_MEASURED if results is None else "\n".join(_measured(results))
-    return TEMPLATE.read_text().replace("{measured}", told)
+    text = TEMPLATE.read_text().replace("{measured}", told)
+    return text.replace("{grown}", "\n".join(grown.section(growth, long)))
 
 
 def _measured(results: Results) -> Iterator[str]:
@@ -172,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--to", type=Path, default=PAGE.parent, help="the directory; default: docs")
     given = parser.parse_args(arguments)
     results = None if given.file is None else json.loads(given.file.read_text())
-    (given.to / PAGE.name).write_text(page(results))
+    (given.to / PAGE.name).write_text(page(results, stored(GROWTH), stored(LONG)))
     if results is not None:
         plot(results, given.to / PLOT.name)
 

@@ -27,4 +27,4 @@ async def test_the_suite_measures_everything_and_its_page_can_be_made(tmp_path: 
     cases = (*closed(QUICK), *offered(QUICK, 100), *with_other_driver(QUICK))
     assert found["runs"].keys() == {"floor", *(case.name for case in cases)}
     assert not [name for name, runs in found["runs"].items() if any("failed" in run for run in runs)]
-    assert "not measured" not in page(found)
+    assert "not measured" not in page(found, None, None)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import HALF, Size, closed, offered
-from benchmarks.record import RESULTS, newest
-from benchmarks.report import PAGE, PLOT, main, page
+from benchmarks.record import GROWTH, LONG, RESULTS
+from benchmarks.report import PAGE, PLOT, main, page, stored
 
 PROCESSES = ("mongod", "redis", "orchestrator", "inventory", "payment", "orders")
 
@@ -56,14 +56,31 @@ def results(**changed: Any) -> dict[str, Any]:
     return ABOUT | {"runs": runs | changed}
 
 
+def growth() -> dict[str, Any]:
+    looks = {"median": 2.0, "most": 3.0, "items": 0}
+    lists = {"none": looks, "saga": looks | {"median": 4.0}, "q, many": {"median": 20.0, "most": 24.0, "items": 50}}
+    cost = run(1_278.0, ended=0, active=0, lists_ms=lists)
+    took = {"seconds": 150.0, "none_due_after_s": 98.2, "messages_per_saga": 11.0, "resent_per_saga": 1.009}
+    drained = {**took, "most_rss_mib": dict.fromkeys(PROCESSES, 138.0)}
+    costs = [cost, cost | {"ended": 1_000}, cost | {"ended": 1_000, "active": 200}]
+    due, backlog = {"due": 300, **drained}, {"backlog": 400, **drained, "none_due_after_s": None}
+    return ABOUT | {"sagas": 4_000, "in_flight": 400, "costs": costs, "due": due, "backlog": backlog}
+
+
 def test_the_page_is_what_the_newest_results_say() -> None:
-    file = newest(RESULTS)
-    assert PAGE.read_text() == page(None if file is None else json.loads(file.read_text()))
-    assert PLOT.exists() == (file is not None)
+    assert PAGE.read_text() == page(stored(RESULTS), stored(GROWTH), stored(LONG))
+    assert PLOT.exists() == (stored(RESULTS) is not None)
+
+
+def test_a_page_without_results_says_so() -> None:
+    told = page(None, None, None)
+
+    assert "No results have been recorded yet. The goals" in told
+    assert "## As it grows\n\nNo results have been recorded yet." in told
 
 
 def test_each_goal_is_judged_by_the_median() -> None:
-    told = page(results())
+    told = page(results(), None, None)
 
     assert "in one process, without HTTP | 100.0% | reached |" in told
     assert "10 % of the payments are declined | 70.0% | not reached |" in told
@@ -74,13 +91,13 @@ def test_each_goal_is_judged_by_the_median() -> None:
 
 
 def test_a_share_is_of_the_mean_of_what_came_right_before_and_right_behind() -> None:
-    told = page(results())
+    told = page(results(), None, None)
 
     assert "each service a process | 80.0% (66.7% to 99.0%) | reached |" in told
 
 
 def test_every_measurement_stands_on_the_page_with_its_spread() -> None:
-    told = page(results())
+    told = page(results(), None, None)
 
     assert "| floor | 3 | 1,000 (900 to 1,500) |" in told
     assert "| in batches, 1024 in flight | 1 | 700 |" in told
@@ -89,8 +106,20 @@ def test_every_measurement_stands_on_the_page_with_its_spread() -> None:
     assert "With 2 orchestrators 1.5% of all saves" in told
 
 
+def test_what_grows_is_told_by_its_own_newest_results() -> None:
+    told = page(None, growth(), results(**{HALF: [run(350.0, reached_per_s=350.0, sagas=9, course_mib=course(600.0))]}))
+
+    assert "| nothing | 1,278 | 90.0 | 0.50 | 4.0, 3.0 | 20.0, 24.0 |" in told
+    assert "| 1,000 that have ended, and 200 that wait | 1,278 |" in told
+    assert "**300 timers due at once**: all sagas had ended after 150 s, no timer was overdue after 98.2. " in told
+    assert "**A backlog of 400 commands**, because participants were away: all sagas had ended after 150 s. " in told
+    assert "A saga took 11.00 messages, 1.01 of them commands that were sent again." in told
+    assert "**Memory over 10 minutes** at half load, measured on 2030-01-01:\n9 sagas, 350 a second" in told
+    assert "| orchestrator | 100, 690, 690 | +60.00 |" in told
+
+
 def test_what_failed_is_no_number_and_is_told() -> None:
-    told = page(results(hot=[{"failed": "12 sagas do not end"}], engine=[{"failed": "no memory"}]))
+    told = page(results(hot=[{"failed": "12 sagas do not end"}], engine=[{"failed": "no memory"}]), None, None)
 
     assert "| everybody wants the same product | 1 | - | - | - | - |" in told
     assert "in one process, without HTTP | - | not measured |" in told
