@@ -7,12 +7,15 @@ from typing import Any
 import pymongo
 
 from cli.bench.ground import Ground
+from orchestrator.api.listing import cursor_behind
+from orchestrator.listed import MOST
 
 Document = dict[str, Any]
 
 TOGETHER = 5_000  #: documents in one insert
 APART = timedelta(seconds=2)  #: between the beginnings of two copies
 LATER = timedelta(days=1)
+MANY_OLD, FEW_OLD = "-old", "-few"  #: what the ids of the oldest go on with
 ROWS = {"inventory": ("inbox", "ledger"), "payment": ("inbox", "ledger"), "orders": ("inbox", "ledger", "orders")}
 
 
@@ -36,6 +39,11 @@ class Filling:
                 templates[rows] = list(rows.find({"$or": [{"saga_id": like}, {"_id": like}]}))
         for into, documents in templates.items():
             self._insert(into, documents, like, name, first, count)
+
+    def oldest(self, like: str, name: str, behind: int) -> None:
+        """Behind so many that ended: of one prefix as many as are looked up, of another one twice that."""
+        self.ended(like, f"{name}{MANY_OLD}", behind, 2 * MOST)
+        self.ended(like, f"{name}{FEW_OLD}", behind + 2 * MOST, MOST)
 
     def asleep(self, like: str, name: str, count: int) -> None:
         """So many that wait as that one does; none of their timers is due for a day."""
@@ -103,10 +111,13 @@ def _without_key(row: Document) -> Document:
 
 
 def filters(name: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each filter of `GET /v1/sagas`, and pairs of them, as people use them; the copies' ids begin with `name`."""
-    recent, long_ago = (
-        f"{datetime.now(UTC) - ago:%Y-%m-%dT%H:%M:%SZ}" for ago in (timedelta(hours=1), timedelta(days=9))
-    )
+    """Each filter of `GET /v1/sagas`, and several of them, as people use them and as MongoDB finds them hardest.
+
+    The copies' ids begin with `name`; older than those are as many as are too many to be looked up, and just as few.
+    """
+    hour_ago, days_ago = (datetime.now(UTC) - ago for ago in (timedelta(hours=1), timedelta(days=9)))
+    recent, long_ago = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (hour_ago, days_ago))
+    far = {"cursor": cursor_behind(days_ago, name)}
     yield "none", {}
     for status in ("completed", "compensated", "running", "stuck"):
         yield f"status {status}", {"status": status}
@@ -114,9 +125,20 @@ def filters(name: str) -> Iterator[tuple[str, dict[str, str]]]:
     yield "saga, none", {"saga": "nobody"}
     yield "since an hour ago", {"since": recent}
     yield "since nine days ago", {"since": long_ago}
+    yield "far back", far
+    yield "far back, status", far | {"status": "completed"}
+    yield "far back, saga", far | {"saga": "order"}
+    yield "far back, saga and status", far | {"saga": "order", "status": "completed"}
     yield "q, many", {"q": f"{name}-1"}
     yield "q, one", {"q": f"{name}-77"}
     yield "q, none", {"q": "nobody"}
     yield "q, the oldest", {"q": f"{name}-9"}
+    yield "q, too many, all older", {"q": f"{name}{MANY_OLD}"}
+    yield "q, too many, all older, and saga", {"q": f"{name}{MANY_OLD}", "saga": "order"}
+    yield "q, too many, all older, and status", {"q": f"{name}{MANY_OLD}", "status": "completed"}
+    yield "q, too many, all older, far back", {"q": f"{name}{MANY_OLD}", "saga": "order"} | far
+    yield "q, few enough", {"q": f"{name}{FEW_OLD}"}
+    yield "q, few enough, and saga", {"q": f"{name}{FEW_OLD}", "saga": "order"}
+    yield "q, few enough, and status, none", {"q": f"{name}{FEW_OLD}", "status": "compensated"}
     yield "q and status, none", {"q": f"{name}-1", "status": "compensated"}
     yield "since and status, none", {"since": long_ago, "status": "compensated"}

@@ -55,6 +55,7 @@ class Growth:
         yield {"ended": 0, "active": 0, **self._cost()}
         like = self._one("ended-like")
         eventually("the first saga does not end", lambda: not self._going("ended-like"), WITHIN_S)
+        self._filling.oldest(like, NAME, max(ended))
         there = 0
         for count in ended:
             say(f"filling up to {count:,} sagas that have ended")

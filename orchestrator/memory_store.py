@@ -7,7 +7,7 @@ from datetime import datetime
 from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState, Transition
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
-from orchestrator.listed import Query
+from orchestrator.listed import Page, Place, Query
 from orchestrator.memory_changes import MemoryChangeFeed
 from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight
@@ -78,10 +78,17 @@ class MemorySagaStore:
         behind = [state for state in found if after is None or _by_wake_up(state) > _by_wake_up(after)]
         return sorted(behind, key=_by_wake_up)[:limit]
 
-    async def page(self, query: Query) -> list[SagaState]:
+    async def page(self, query: Query) -> Page:
         self._answer()
-        found = [state for state in self.sagas.values() if _matches(state, query)]
-        return sorted(found, key=lambda state: (state.created_at, state.id), reverse=True)[: query.limit]
+        prefix = query.prefix or ""
+        listed = sorted((state for state in self.sagas.values() if _matches(state, query)), key=_place, reverse=True)
+        until = None
+        if sum(saga_id.startswith(prefix) for saga_id in self.sagas) > query.most and prefix:
+            until = _place(listed[query.most - 1]) if len(listed) >= query.most else None
+            listed = listed[: query.most]
+        found = [state for state in listed if state.id.startswith(prefix)]
+        shown = found[: query.limit]
+        return Page(shown, _place(shown[-1]) if len(found) > query.limit else until)
 
     async def count_active(self, limit: int) -> int:
         self._answer()
@@ -116,11 +123,15 @@ def _awaits(state: SagaState, participant: str | None) -> bool:
     return any(participant in (None, pending.participant) for pending in state.pending) and state.wake_at is not None
 
 
+def _place(state: SagaState) -> Place:
+    return state.created_at, state.id
+
+
 def _matches(state: SagaState, query: Query) -> bool:
+    """Whatever its id begins with."""
     return (
         query.saga in (None, state.saga)
         and query.status in (None, state.status)
         and (query.since is None or state.created_at >= query.since)
-        and (query.prefix is None or state.id.startswith(query.prefix))
-        and (query.after is None or (state.created_at, state.id) < query.after)
+        and (query.after is None or _place(state) < query.after)
     )

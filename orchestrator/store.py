@@ -39,7 +39,7 @@ from orchestrator.documents import (
     to_update,
 )
 from orchestrator.due import BY_WAKE_UP, behind, chosen
-from orchestrator.listed import FEW, NEWEST_FIRST, Query, beginning_with, index, wanted
+from orchestrator.listed import NEWEST_FIRST, Page, Place, Query
 from orchestrator.shares import WHOLE, Share
 
 log = structlog.get_logger(__name__)
@@ -97,8 +97,8 @@ class SagaStore(Protocol):
         """
         ...
 
-    async def page(self, query: Query) -> list[SagaState]:
-        """One page of sagas."""
+    async def page(self, query: Query) -> Page:
+        """One page of sagas, found among no more of them than `listed` says."""
         ...
 
     async def count_active(self, limit: int) -> int:
@@ -210,10 +210,25 @@ class MongoSagaStore:
             query["$or"] = behind(after.wake_at, after.id)
         return await self._find(query, limit=limit, sort=BY_WAKE_UP, hint="wake_at")
 
-    async def page(self, query: Query) -> list[SagaState]:
-        few = query.prefix is not None and await self._count(beginning_with(query.prefix), FEW + 1, "_id_") <= FEW
-        by = index(query, few=few)
-        return await self._find(wanted(query), limit=query.limit, sort=NEWEST_FIRST, hint=by)
+    async def page(self, query: Query) -> Page:
+        by, until = listed.index_by_time(query), None
+        if query.prefix is not None:
+            having_it = await self._count(listed.beginning_with(query.prefix), query.most + 1, "_id_")
+            if having_it <= query.most:
+                return await self._page(query, listed.by_id(query), "_id_")
+            until = await self._until(query, by)
+        return await self._page(query, listed.by_time(query, until), by, until)
+
+    async def _until(self, query: Query, by: str) -> Place | None:
+        """The last one among which the prefix is looked for; None where fewer are left."""
+        last: Document = {"skip": query.most - 1, "limit": 1, "projection": ["created_at"]}
+        found = await find(self._sagas, listed.without_prefix(query), sort=NEWEST_FIRST, hint=by, **last)
+        return listed.place_of(found[0]) if found else None
+
+    async def _page(self, query: Query, wanted: Document, by: str, until: Place | None = None) -> Page:
+        found = await self._documents(wanted, limit=query.limit + 1, sort=NEWEST_FIRST, hint=by)
+        shown = found[: query.limit]
+        return Page(_readable(shown), listed.place_of(shown[-1]) if len(found) > query.limit else until)
 
     async def count_active(self, limit: int) -> int:
         return await self._count({"wake_at": {"$exists": True}}, limit, "wake_at")

@@ -15,7 +15,7 @@ from chaos.sim.bus import subject_of
 from chaos.sim.store import awaited, changed
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
-from orchestrator.listed import Query
+from orchestrator.listed import Page, Query
 from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight, SagaStore
 from participants.barrier import Row
@@ -83,7 +83,7 @@ class StruckStore:
     async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
         return await self._store.awaiting(participant, after, limit)
 
-    async def page(self, query: Query) -> list[SagaState]:
+    async def page(self, query: Query) -> Page:
         return await self._store.page(query)
 
     async def count_active(self, limit: int) -> int:

@@ -8,7 +8,7 @@ from chaos.faults import Point, Subject
 from chaos.sim.process import Process
 from orchestrator.core.state import SagaState
 from orchestrator.documents import Change, Past
-from orchestrator.listed import Query
+from orchestrator.listed import Page, Query
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.shares import WHOLE, Share
 from orchestrator.store import InFlight
@@ -52,7 +52,7 @@ class SimStore:
         await self._process.sleep(0)
         return await self._shared.awaiting(participant, after, limit)
 
-    async def page(self, query: Query) -> list[SagaState]:
+    async def page(self, query: Query) -> Page:
         await self._process.sleep(0)
         return await self._shared.page(query)
 

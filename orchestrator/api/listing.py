@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from orchestrator.api.body import SagaName
 from orchestrator.api.problems import Fault, invalid
 from orchestrator.core.state import Status
-from orchestrator.listed import Query
+from orchestrator.listed import Place, Query
 
 MAX_PAGE = 200
 
@@ -24,8 +24,6 @@ _RFC3339 = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LATEST = 253_402_300_799_999  #: the last millisecond that a date can have
-
-Cursor = tuple[datetime, str]
 
 
 class PageQuery(BaseModel):
@@ -39,7 +37,7 @@ class PageQuery(BaseModel):
     )
 
     @property
-    def after(self) -> Cursor | None:
+    def after(self) -> Place | None:
         """Time and id of the last item of the page before; raises `Problem`."""
         return None if self.cursor is None else read_cursor(self.cursor)
 
@@ -71,14 +69,9 @@ class ListQuery(PageQuery):
             raise ValueError("is no time that can be told in UTC") from None
 
     def to_query(self) -> Query:
-        """The store's query, with one more than the page: it says whether there is a next one."""
+        """The store's query."""
         return Query(
-            saga=self.saga,
-            status=self.status,
-            since=self.since,
-            prefix=self.q,
-            after=self.after,
-            limit=self.limit + 1,
+            saga=self.saga, status=self.status, since=self.since, prefix=self.q, after=self.after, limit=self.limit
         )
 
 
@@ -88,7 +81,7 @@ def cursor_behind(at: datetime, item_id: str) -> str:
     return base64.urlsafe_b64encode(f"{milliseconds}.{item_id}".encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str) -> Cursor:
+def read_cursor(cursor: str) -> Place:
     """What `cursor_behind` wrote; raises `Problem` for anything else."""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")

@@ -118,10 +118,9 @@ class SagaRoutes:
 
     async def list(self, query: Annotated[ListQuery, Query()]) -> Response:
         """Sagas, newest first, page by page."""
-        found = await self._services.engine.store.page(query.to_query())
-        page = found[: query.limit]
-        more = cursor_behind(page[-1].created_at, page[-1].id) if len(found) > query.limit else None
-        return answer({"items": [self._view(state) for state in page], "next": more})
+        page = await self._services.engine.store.page(query.to_query())
+        more = cursor_behind(*page.next) if page.next else None
+        return answer({"items": [self._view(state) for state in page.sagas], "next": more})
 
     def _view(self, state: SagaState) -> Json:
         return view(state, self._services.definition(state))

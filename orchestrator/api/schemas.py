@@ -91,7 +91,10 @@ class Page(Shown):
     """A page of sagas."""
 
     items: list[Saga]
-    next: str | None = Field(description="The cursor of the next page; null on the last one.")
+    next: str | None = Field(
+        description="The cursor of the next page; null on the last one, and only that ends a list: with `q` a "
+        "page may have fewer sagas than `limit`, or none, where more follow behind very many others."
+    )
 
 
 class Results(Shown):

@@ -14,7 +14,6 @@ from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
-from orchestrator.listed import Query
 from orchestrator.store import MongoSagaStore, SagaStore
 from sagas.order import order
 from support.clock import ManualClock
@@ -160,20 +159,6 @@ async def test_sagas_in_flight_are_found_by_the_participant_they_await(store: Sa
     assert [state.id for state in await store.awaiting("payment", None, 10)] == ["a"]
     assert [state.id for state in await store.awaiting(None, None, 2)] == ["a", "b"]
     assert await store.count_active(2) == 2
-
-
-async def test_sagas_are_listed_newest_first_by_page_and_filter(store: SagaStore) -> None:
-    states = [started(saga_id, NOW + timedelta(seconds=n)).state for n, saga_id in enumerate(["x1", "x2", "y3", "y4"])]
-    await store.insert(states)
-    first = await store.page(Query(limit=2))
-    assert [state.id for state in first] == ["y4", "y3"]
-    rest = await store.page(Query(after=(first[-1].created_at, first[-1].id)))
-    assert [state.id for state in rest] == ["x2", "x1"]
-    assert [state.id for state in await store.page(Query(prefix="x"))] == ["x2", "x1"]
-    assert [state.id for state in await store.page(Query(since=NOW + timedelta(seconds=3)))] == ["y4"]
-    assert await store.page(Query(saga="other")) == []
-    assert await store.page(Query(status=Status.STUCK)) == []
-    assert len(await store.page(Query(saga="order", status=Status.RUNNING))) == 4
 
 
 async def test_the_history_of_a_saga_is_what_happened_to_it_oldest_first(store: SagaStore) -> None:

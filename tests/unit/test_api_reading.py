@@ -15,6 +15,7 @@ from orchestrator.api import schemas
 from orchestrator.api.application import routers
 from orchestrator.api.problems import Kind
 from orchestrator.core.state import SagaState, Status
+from orchestrator.listed import Page, Query
 from orchestrator.memory_store import MemorySagaStore
 from support import eventually
 from support.api import BODY, Api, pointers, problem, running
@@ -88,6 +89,27 @@ async def test_sagas_are_listed_newest_first_page_by_page(api: Api) -> None:
 async def test_a_full_last_page_has_no_next(api: Api) -> None:
     await filled(api, 2)
     assert (await api.client.get("/v1/sagas?limit=2")).json()["next"] is None
+
+
+class NarrowStore(MemorySagaStore):
+    """Looks for a prefix among so few that three are too many to be looked up."""
+
+    async def page(self, query: Query) -> Page:
+        return await super().page(replace(query, most=2))
+
+
+async def test_a_page_with_nothing_on_it_says_where_the_search_goes_on() -> None:
+    async with running(Api(store=NarrowStore())) as api:
+        old = await filled(api, 3)
+        for saga_id in ("new-1", "new-2", "new-3"):
+            await api.start(id=saga_id)
+        found = []
+        parameters = {"q": "s"}
+        while parameters.get("cursor", "") is not None:
+            page = (await api.client.get("/v1/sagas", params=parameters)).json()
+            found.append([saga["id"] for saga in page["items"]])
+            parameters["cursor"] = page["next"]
+    assert found == [[], old[:1], old[1:], []]
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,15 @@ def test_ls_reads_page_after_page_up_to_its_limit(service: ScriptedService) -> N
     assert [request["query"] for request in service.requests] == ["limit=100", "limit=50&cursor=c1"]
 
 
+def test_ls_goes_on_behind_a_page_with_nothing_on_it(service: ScriptedService) -> None:
+    service.on("GET /v1/sagas", {"items": [], "next": "c1"}, {"items": [saga_json(id="old-1")], "next": None})
+
+    result = saga("ls", "--id", "old", service=service)
+
+    assert ("old-1" in result.stdout, result.stderr) == (True, "")
+    assert [request["query"] for request in service.requests] == ["q=old&limit=20", "q=old&limit=20&cursor=c1"]
+
+
 def test_ls_sends_its_filters(service: ScriptedService) -> None:
     service.on("GET /v1/sagas", {"items": [], "next": None})
 

@@ -166,7 +166,8 @@ async def test_many_sagas_with_a_key_need_no_ids(client: Either, network: Networ
 
 async def test_a_list_is_read_page_by_page_as_it_is_wanted(client: Either, network: Network) -> None:
     page = [saga_json(id=f"s{number}", data=BOOTS) for number in range(100)]
-    network.on(shown({"items": page, "next": "c1"}), shown({"items": page[:50], "next": None}))
+    empty = shown({"items": [], "next": "c2"})
+    network.on(shown({"items": page, "next": "c1"}), empty, shown({"items": page[:50], "next": None}))
     since = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
     found = await client.items("find", saga=order, status="stuck", since=since, q="s")
@@ -174,6 +175,7 @@ async def test_a_list_is_read_page_by_page_as_it_is_wanted(client: Either, netwo
     assert [path for _, path, _ in network.sent] == [
         "/v1/sagas?saga=order&status=stuck&since=2030-01-01T12%3A00%3A00%2B00%3A00&q=s&limit=100",
         "/v1/sagas?saga=order&status=stuck&since=2030-01-01T12%3A00%3A00%2B00%3A00&q=s&limit=100&cursor=c1",
+        "/v1/sagas?saga=order&status=stuck&since=2030-01-01T12%3A00%3A00%2B00%3A00&q=s&limit=100&cursor=c2",
     ]
 
 

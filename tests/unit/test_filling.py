@@ -29,5 +29,5 @@ def test_a_copy_has_another_id_and_other_times_and_nothing_else() -> None:
 def test_lists_are_looked_at_by_every_filter() -> None:
     asked = [given for _, given in filters("grown")]
 
-    assert {name for given in asked for name in given} == {"saga", "status", "since", "q"}
+    assert {name for given in asked for name in given} == {"saga", "status", "since", "q", "cursor"}
     assert {given["status"] for given in asked if "status" in given} <= {status.value for status in Status}
