@@ -81,7 +81,7 @@ def with_other_driver(size: Size) -> Iterator[Case]:
 
 
 def offered(size: Size, maximum: float) -> Iterator[Case]:
-    """Those that wait for nothing: shares of what was reached in batches just before."""
+    """Those that wait for nothing: shares of what was reached in batches."""
     for share in (0.1, 0.25, 0.5, 0.75, 0.9):
         name = f"open-{share:.0%}"
         yield at_rate(name, maximum * share, size.half_s if name == HALF else size.open_s)

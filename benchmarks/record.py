@@ -41,15 +41,16 @@ def keep(found: Found, directory: Path, file: Path | None = None) -> None:
 
 def about(servers: Servers) -> Found:
     """When it was measured, and on what. Warns where the machine has other things to do."""
-    found: Found = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(servers)}
-    if is_busy(found["machine"]):
-        say(f"WARNING: load is {found['machine']['load_before'][0]} before anything begins: others are measured too")
-    return found
+    machine = _machine(servers)
+    warn(machine)
+    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine}
 
 
-def is_busy(machine: Found) -> bool:
-    """By the load of its last minute."""
-    return bool(machine["load_before"][0] > BUSY * machine["cpus"])
+def warn(machine: Found) -> None:
+    """Say so if it is busy before anything begins, by the load of its last minute."""
+    load = machine["load_before"][0]
+    if load > BUSY * machine["cpus"]:
+        say(f"WARNING: load is {load} before anything begins: what else runs here is measured too")
 
 
 def _machine(servers: Servers) -> Found:

@@ -40,6 +40,7 @@ from benchmarks.cases import (
     pair,
     with_other_driver,
 )
+from benchmarks.figures import middle
 from benchmarks.record import LONG, RESULTS, Found, about, keep, say
 from benchmarks.system import System, own_servers
 from cli.bench.ground import Ground
@@ -80,8 +81,8 @@ class Suite:
 
     @property
     def _maximum(self) -> float:
-        """Sagas a second in batches, as just measured."""
-        return float(self.runs[BATCH][-1].get("sagas_per_s", 100.0))
+        """Sagas a second in batches: the median so far, since the last one may have met a slow moment."""
+        return middle(self.runs[BATCH], "sagas_per_s") or 100.0
 
     def _measure(self, cases: Iterable[Case], system: System) -> None:
         pair([(case, self._one(case, system)) for case in in_turns(cases)])
@@ -98,13 +99,13 @@ class Suite:
 
     def _found(self, case: Case, system: System) -> Found:
         """Raises `Failure`."""
+        mongo, store = self._servers.mongo_url, self._servers.redis_url
+        sagas = ("--sagas", str(case.sagas), "--json")
         if case.name == FLOOR:
-            urls = ("--mongo-url", self._servers.mongo_url, "--redis-url", self._servers.redis_url)
-            return _program("-m", "benchmarks.floor", *urls, "--sagas", str(case.sagas), "--json")
+            return _program("-m", "benchmarks.floor", "--mongo-url", mongo, "--redis-url", store, *sagas)
         if case.load.via is Via.ENGINE:
-            urls_of = {"SAGA_MONGO_URL": self._servers.mongo_url, "SAGA_REDIS_URL": self._servers.redis_url}
-            load = ("--sagas", str(case.sagas), "--in-flight", str(case.load.in_flight))
-            return _program("-m", "cli.main", "bench", "--via", "engine", *load, "--json", **urls_of)
+            engine = ("bench", "--via", "engine", "--in-flight", str(case.load.in_flight))
+            return _program("-m", "cli.main", *engine, *sagas, SAGA_MONGO_URL=mongo, SAGA_REDIS_URL=store)
         ground = system.scale(case.orchestrators)
         if case.name != HALF:
             return measured(case, system, ground)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from benchmarks.cases import HALF, LONGER, Case, Size, closed, goals, in_turns, offered, pair, with_other_driver
-from benchmarks.record import is_busy, keep, newest
+from benchmarks.record import keep, newest, warn
 from benchmarks.report import SHARES
 from cli.bench.report import Load
 from cli.tool_commands import Via
@@ -83,9 +83,13 @@ def test_half_load_meets_a_checkpoint(size: Size) -> None:
     assert half.sagas / half.load.rate > CHECKPOINT_S
 
 
-@pytest.mark.parametrize(("load", "busy"), [(0.6, False), (2.0, False), (2.1, True)])
-def test_a_machine_with_more_load_than_cores_is_busy(load: float, busy: bool) -> None:
-    assert is_busy({"cpus": 2, "load_before": [load, 9.0, 9.0]}) is busy
+@pytest.mark.parametrize(("load", "warned"), [(0.6, False), (2.0, False), (2.1, True)])
+def test_a_machine_with_more_load_than_cores_is_warned_of(
+    load: float, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn({"cpus": 2, "load_before": [load, 9.0, 9.0]})
+
+    assert (f"WARNING: load is {load} " in capsys.readouterr().err) is warned
 
 
 def test_the_newest_results_are_those_of_the_last_day(tmp_path: Path) -> None:
