@@ -40,10 +40,11 @@ class Filling:
         for into, documents in templates.items():
             self._insert(into, documents, like, name, first, count)
 
-    def oldest(self, like: str, name: str, behind: int) -> None:
-        """Behind so many that ended: of one prefix as many as are looked up, of another one twice that."""
+    def oldest(self, like: str, name: str, behind: int) -> int:
+        """Behind so many that ended: of one prefix as many as are looked up, of another one twice that; all of them."""
         self.ended(like, f"{name}{MANY_OLD}", behind, 2 * MOST)
         self.ended(like, f"{name}{FEW_OLD}", behind + 2 * MOST, MOST)
+        return 3 * MOST
 
     def asleep(self, like: str, name: str, count: int) -> None:
         """So many that wait as that one does; none of their timers is due for a day."""

@@ -27,8 +27,8 @@ def _growth(found: Found) -> Iterator[str]:
         numbers = (cost["sagas_per_s"], cost["p99_ms"], cost["cpu_ms"]["mongod"])
         lists, searches = (_slowest(cost, searching=searching) for searching in (False, True))
         yield f"| {_stored(cost)} | {' | '.join(map(shown, numbers))} | {lists} | {searches} |"
-    yield "\nLists have any filter but `q`, or none. Searches are for the beginning of an id (`q=`): where more than"
-    yield "10,000 sagas have it, all are looked through, newest first, until a page is full.\n"
+    yield "\nLists have any filter but `q`, or none. Searches are for the beginning of an id (`q=`), which no saga has,"
+    yield "or few, or a great many.\n"
     due, backlog = found["due"], found["backlog"]
     yield f"- **{due['due']:,} timers due at once**: {_drained(due)}"
     yield f"- **A backlog of {backlog['backlog']:,} commands**, because participants were away: {_drained(backlog)}"

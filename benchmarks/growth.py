@@ -55,18 +55,18 @@ class Growth:
         yield {"ended": 0, "active": 0, **self._cost()}
         like = self._one("ended-like")
         eventually("the first saga does not end", lambda: not self._going("ended-like"), WITHIN_S)
-        self._filling.oldest(like, NAME, max(ended))
+        oldest = self._filling.oldest(like, NAME, max(ended))
         there = 0
         for count in ended:
             say(f"filling up to {count:,} sagas that have ended")
             self._filling.ended(like, NAME, there, count - there)
             there = count
-            yield {"ended": there, "active": 0, **self._cost()}
+            yield {"ended": there + oldest, "active": 0, **self._cost()}
         with self._without_participants():
             like = self._one("active-like")
             say(f"adding {active:,} active ones")
             self._filling.asleep(like, f"{NAME}-active", active)
-        yield {"ended": there, "active": active, **self._cost()}
+        yield {"ended": there + oldest, "active": active, **self._cost()}
 
     def due(self, count: int) -> Found:
         """So many timers at once: how long until each was handled, how long until all sagas have ended."""
