@@ -100,6 +100,15 @@ def test_the_shell_completes_commands_names_and_ids(typed: str, offered: str, tm
     assert offered in result.stdout.split(), result.stderr
 
 
+def test_a_search_that_takes_long_offers_nothing(tmp_path: Any) -> None:
+    with scripted_service() as service:
+        service.on("GET /v1/sagas", {"items": [], "next": "for-ever"})
+        asking = {"_SAGA_COMPLETE": "complete_bash", "COMP_WORDS": "saga show o", "COMP_CWORD": "2"}
+        result = CommandLine(tmp_path, {"SAGA_URL": service.url, **asking}).run()
+
+    assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
 def test_without_a_service_nothing_is_completed_and_nothing_said(tmp_path: Any) -> None:
     asking = {"_SAGA_COMPLETE": "complete_bash", "COMP_WORDS": "saga show ", "COMP_CWORD": "2"}
     for url in ({"SAGA_URL": "http://127.0.0.1:9"}, {"SAGA_URL": "nonsense"}, {}):
