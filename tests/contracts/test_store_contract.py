@@ -14,6 +14,7 @@ from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
 from orchestrator.core.state import Decision, SagaState, Status
 from orchestrator.documents import HISTORY_LIMIT, Change, Past
+from orchestrator.listed import Query
 from orchestrator.store import MongoSagaStore, SagaStore
 from sagas.order import order
 from support.clock import ManualClock
@@ -234,6 +235,19 @@ async def test_a_document_that_somebody_broke_stops_no_other_timer(documents: tu
     later = NOW + timedelta(seconds=60)
     assert [state.id for state in await store.due(later, 1) + await store.due(later, 1)] == ["b"]
     assert await store.load(["a"]) == {}
+
+
+async def test_a_document_that_somebody_broke_ends_no_list(documents: tuple[MongoSagaStore, Any]) -> None:
+    store, collection = documents
+    await given(store, "a", "b", "c", "d")
+    await collection.update_many({"_id": {"$in": ["c", "d"]}}, {"$unset": {"steps": ""}})
+    await collection.insert_many([{"_id": f"no-saga-{number}"} for number in range(4)])
+    shown: list[SagaState] = []
+    query = Query(limit=1)
+    while (page := await store.page(query)).next is not None:
+        shown += page.sagas
+        query = replace(query, after=page.next)
+    assert [state.id for state in [*shown, *page.sagas]] == ["b", "a"]
 
 
 async def test_no_transition_of_a_running_saga_touches_an_index(documents: tuple[MongoSagaStore, Any]) -> None:
