@@ -114,7 +114,7 @@ def _without_key(row: Document) -> Document:
 def filters(name: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Each filter of `GET /v1/sagas`, and several of them, as people use them and as MongoDB finds them hardest.
 
-    The copies' ids begin with `name`; older than those are as many as are too many to be looked up, and just as few.
+    The copies' ids begin with `name`, and so do those that `Filling.oldest` has made.
     """
     hour_ago, days_ago = (datetime.now(UTC) - ago for ago in (timedelta(hours=1), timedelta(days=9)))
     recent, long_ago = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (hour_ago, days_ago))
