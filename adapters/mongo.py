@@ -17,11 +17,10 @@ from pymongo import ASCENDING, DESCENDING, AsyncMongoClient, IndexModel, InsertO
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
-from pymongo.write_concern import WriteConcern
 
 from adapters.errors import Conflict, Unavailable
 from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
-from adapters.mongo_writes import Document, DocumentTooLarge, in_pieces, insert, update
+from adapters.mongo_writes import DURABLE, Document, DocumentTooLarge, in_pieces, insert, take, update, update_one
 
 #: Passed on; what is made here needs no list.
 __all__ = [
@@ -33,8 +32,10 @@ __all__ = [
     "UpdateOne",
     "following",
     "insert",
+    "take",
     "translating",
     "update",
+    "update_one",
 ]
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ SERVER_SELECTION_MS = 2_000  #: how long one call waits for a primary before it 
 SOCKET_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000  #: between looks at a server; one that has said that it shuts down is not asked before the next
 POOL_SIZE = 50
+SNAPSHOT = ReadConcern("snapshot")
 
 
 class Mongo:
@@ -81,7 +83,7 @@ class Mongo:
             name,
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
             read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern("majority", j=True),
+            write_concern=DURABLE,
             read_concern=ReadConcern("majority"),
         )
 
@@ -161,9 +163,7 @@ class Mongo:
 
     async def _begin(self, session: Session) -> None:
         starting = session.start_transaction(
-            read_concern=ReadConcern("snapshot"),
-            write_concern=WriteConcern("majority", j=True),
-            read_preference=ReadPreference.PRIMARY,
+            read_concern=SNAPSHOT, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
         )
         if inspect.isawaitable(starting):  # PyMongo's is a coroutine, Motor's is not.
             await starting

@@ -1,4 +1,4 @@
-"""The writes of a transaction, as MongoDB's own commands.
+"""The writes of the hot path, as MongoDB's own commands.
 
 The driver's way to them, which can repeat and split, takes a third more calls, and one more object for each document.
 In a transaction nothing can be repeated; and more than one command holds is so rare that it is noticed afterwards: the
@@ -12,12 +12,15 @@ from typing import Any
 
 import bson
 from pymongo.errors import BulkWriteError, DocumentTooLarge
+from pymongo.write_concern import WriteConcern
 
 from adapters.mongo_errors import translating
 
-__all__ = ["Document", "DocumentTooLarge", "in_pieces", "insert", "update"]
+__all__ = ["DURABLE", "Document", "DocumentTooLarge", "in_pieces", "insert", "take", "update", "update_one"]
 
 Document = dict[str, Any]
+
+DURABLE = WriteConcern("majority", j=True)  #: of every write
 
 PIECE_BYTES = 8 * 1024 * 1024  #: half of what a command may have; a document is never split
 
@@ -37,6 +40,24 @@ async def update(database: Any, collection: str, updates: Sequence[Document], se
     return await _write(database, {"update": collection}, "updates", updates, session)
 
 
+async def update_one(database: Any, collection: str, statement: Document) -> bool:
+    """Apply one update, by itself and durably; whether a document matched. It has MongoDB's own fields: `q`, `u` etc.
+
+    The driver repeats nothing here: whoever gets `Unavailable` looks at what is there before going on.
+    """
+    with translating():
+        command = {"update": collection, "updates": [statement], "writeConcern": DURABLE.document}
+        return _applied(await database.command(command)) > 0
+
+
+async def take(database: Any, collection: str, query: Document, change: Document, session: Any) -> Document | None:
+    """Change the document that matches, in a transaction; the document as it was, None where there is none."""
+    with translating():
+        command = {"findAndModify": collection, "query": query, "update": change}
+        found: Document | None = (await database.command(command, session=session))["value"]
+        return found
+
+
 @contextmanager
 def in_pieces() -> Iterator[None]:
     """Within the block nothing is too large but a single document.
@@ -54,11 +75,16 @@ async def _write(database: Any, command: Document, field: str, documents: Sequen
     count = 0
     for piece in _pieces(documents) if _in_pieces.get() else (documents,):
         with translating():
-            answer = await database.command({**command, field: piece}, session=session)
-            if "writeErrors" in answer:
-                raise BulkWriteError(answer)
-        count += answer["n"]
+            count += _applied(await database.command({**command, field: piece}, session=session))
     return count
+
+
+def _applied(answer: Document) -> int:
+    """To how many documents. The driver raises what a command has failed with, but not what its writes have."""
+    unconfirmed = [answer["writeConcernError"]] if "writeConcernError" in answer else []
+    if unconfirmed or "writeErrors" in answer:
+        raise BulkWriteError({**answer, "writeConcernErrors": unconfirmed})
+    return int(answer["n"])
 
 
 def _pieces(documents: Sequence[Document]) -> Iterator[Sequence[Document]]:

@@ -24,6 +24,7 @@ from adapters.mongo import (
     insert_new,
     translating,
     update,
+    update_one,
 )
 from orchestrator import listed
 from orchestrator.core.state import SagaState, Status
@@ -160,9 +161,8 @@ class MongoSagaStore:
             raise Unavailable("MongoDB did not say which sagas were saved") from conflict
 
     async def _save_one(self, change: Change) -> set[str]:
-        with translating():
-            result = await self._sagas.update_one(*_guarded(change), array_filters=array_filters(change))
-        return {change.after.id} if result.matched_count else set()
+        saved = await update_one(self._database, COLLECTION, _statement(change))
+        return {change.after.id} if saved else set()
 
     async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
         statements = [_statement(change) for change in changes]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from adapters.errors import Conflict
-from adapters.mongo import ASCENDING, Document, IndexModel, find, insert, translating, update
+from adapters.mongo import ASCENDING, Document, IndexModel, find, insert, take, update
 from participants.context import BatchTransaction, Context
 from sagas.values import dataclass
 
@@ -121,10 +121,8 @@ async def _take(tx: BatchTransaction, balances: Balances, wanted: Mapping[str, i
     if not 0 < amount <= MAX_AMOUNT:
         return {}
     field = balances.field
-    with translating():
-        found = await tx.database[balances.collection].find_one_and_update(
-            {"_id": key, field: {"$gte": amount}}, {"$inc": {field: -amount}}, session=tx.session
-        )
+    enough, less = {"_id": key, field: {"$gte": amount}}, {"$inc": {field: -amount}}
+    found = await take(tx.database, balances.collection, enough, less, tx.session)
     return {} if found is None else {key: found}
 
 
