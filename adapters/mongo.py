@@ -4,6 +4,7 @@ Motor is the driver; PyMongo's own async client is a drop-in second one (the con
 calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
 """
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,8 +20,21 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from adapters.errors import Conflict, Unavailable
-from adapters.mongo_errors import DUPLICATE_KEY, NoSessions, following, translating
-from adapters.mongo_writes import DURABLE, Document, DocumentTooLarge, in_pieces, insert, take, update, update_one
+from adapters.mongo_errors import DUPLICATE_KEY, UNKNOWN_COMMIT, NoSessions, following, translating
+from adapters.mongo_writes import (
+    DURABLE,
+    Document,
+    DocumentTooLarge,
+    Write,
+    finish,
+    in_pieces,
+    insert_last,
+    take,
+    update,
+    update_last,
+    update_one,
+    writing_last,
+)
 
 #: Passed on; what is made here needs no list.
 __all__ = [
@@ -31,10 +45,11 @@ __all__ = [
     "InsertOne",
     "UpdateOne",
     "following",
-    "insert",
+    "insert_last",
     "take",
     "translating",
     "update",
+    "update_last",
     "update_one",
 ]
 
@@ -131,12 +146,32 @@ class Mongo:
         with translating():
             await self._begin(session)
             try:
-                result = await body(session)
+                with writing_last() as last:
+                    result = await body(session)
+                await self._finish(session, last)
             except BaseException:
                 await self._abort(session)
                 raise
-            await self._commit(session)
             return result
+
+    async def _finish(self, session: Session, last: Sequence[Write]) -> None:
+        """Write what comes last, and commit. Each call of Motor's wakes a thread, which wakes us: this is one call."""
+        if self.driver == "pymongo" or not last:
+            for write in last:
+                write.check(await write.database.command(write.command, session=session))
+            await self._commit(session)
+            return
+        blocking = [write._replace(database=write.database.delegate) for write in last]
+        finishing = asyncio.get_running_loop().run_in_executor(None, finish, blocking, session.delegate)
+        try:
+            await asyncio.shield(finishing)
+        except asyncio.CancelledError:  # Whoever ends the session now would change it under the thread's hands.
+            await asyncio.wait((finishing,))
+            raise
+        except PyMongoError as error:
+            if not error.has_error_label(UNKNOWN_COMMIT):
+                raise
+            await self._commit(session)
 
     async def _drop_connections(self) -> None:
         """Make new ones. The driver would take the same one again and again, and has no public way to tell it."""
@@ -179,7 +214,7 @@ class Mongo:
                 await session.commit_transaction()
                 return
             except PyMongoError as error:
-                if not error.has_error_label("UnknownTransactionCommitResult") or not tries_left:
+                if not error.has_error_label(UNKNOWN_COMMIT) or not tries_left:
                     raise
 
 

@@ -18,6 +18,7 @@ from adapters.errors import Conflict, Locked, PositionLost, Unavailable
 
 WRITE_CONFLICT = 112
 DUPLICATE_KEY = 11000
+UNKNOWN_COMMIT = "UnknownTransactionCommitResult"  #: a label of errors
 
 # Errors that say "this server can't right now", and nothing about what was asked of it: not primary, shutting down,
 # stepped down, interrupted, cursor gone or killed, disk full, no permission or wrong password (13, 18, 8000), write
@@ -39,7 +40,7 @@ def _translate(error: PyMongoError) -> Exception:
         return Conflict(str(error.code))
     if isinstance(error, BulkWriteError):
         return _translate_bulk(error)
-    if error.has_error_label("UnknownTransactionCommitResult"):
+    if error.has_error_label(UNKNOWN_COMMIT):
         return Unavailable("MongoDB did not say whether the transaction was committed")
     if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
         return Unavailable(f"MongoDB does not answer: {type(error).__name__}")

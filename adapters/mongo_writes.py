@@ -8,15 +8,16 @@ transaction begins again, and writes in pieces.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 from pymongo.write_concern import WriteConcern
 
+from adapters.errors import Conflict
 from adapters.mongo_errors import translating
 
-__all__ = ["DURABLE", "Document", "DocumentTooLarge", "in_pieces", "insert", "take", "update", "update_one"]
+__all__ = ["DURABLE", "Document", "DocumentTooLarge", "in_pieces", "insert_last", "take", "update", "update_last"]
 
 Document = dict[str, Any]
 
@@ -24,12 +25,56 @@ DURABLE = WriteConcern("majority", j=True)  #: of every write
 
 PIECE_BYTES = 8 * 1024 * 1024  #: half of what a command may have; a document is never split
 
+
+class Write(NamedTuple):
+    """One command of a transaction."""
+
+    database: Any
+    command: Document
+    documents: int  #: to so many it must apply
+
+    def check(self, answer: Document) -> None:
+        """Raises where it has not."""
+        if _applied(answer) < self.documents:
+            raise Conflict("a document has changed, or has gone")
+
+
 _in_pieces: ContextVar[bool] = ContextVar("in_pieces", default=False)
+_last: ContextVar[list[Write]] = ContextVar("last")
 
 
-async def insert(database: Any, collection: str, documents: Sequence[Document], session: Any) -> None:
-    """Insert all of them. Raises `Conflict` where an `_id` is taken, and `DocumentTooLarge`: see `in_pieces`."""
-    await _write(database, {"insert": collection}, "documents", documents, session)
+def insert_last(database: Any, collection: str, documents: Sequence[Document]) -> None:
+    """Insert all of them at the end of this transaction, just before its commit: nothing in it can read them.
+
+    The transaction raises `Conflict` where an `_id` is taken.
+    """
+    _last.get().extend(_writes(database, {"insert": collection}, "documents", documents))
+
+
+def update_last(database: Any, collection: str, updates: Sequence[Document]) -> None:
+    """Apply them, in order, at the end of this transaction. Each has MongoDB's own fields: `q` and `u`.
+
+    The transaction raises `Conflict` where one of them matches no document.
+    """
+    _last.get().extend(_writes(database, {"update": collection}, "updates", updates))
+
+
+@contextmanager
+def writing_last() -> Iterator[list[Write]]:
+    """Around the body of a transaction: what is to be written once it has ended."""
+    last: list[Write] = []
+    token = _last.set(last)
+    try:
+        yield last
+    finally:
+        _last.reset(token)
+
+
+def finish(last: Sequence[Write], session: Any) -> None:
+    """Write what comes last, and commit; blocks. `session` and the databases are those of PyMongo's client."""
+    for write in last:
+        write.check(write.database.command(write.command, session=session))
+    session.commit_transaction()
 
 
 async def update(database: Any, collection: str, updates: Sequence[Document], session: Any) -> int:
@@ -37,7 +82,11 @@ async def update(database: Any, collection: str, updates: Sequence[Document], se
 
     Raises `DocumentTooLarge`: see `in_pieces`.
     """
-    return await _write(database, {"update": collection}, "updates", updates, session)
+    count = 0
+    with translating():
+        for write in _writes(database, {"update": collection}, "updates", updates):
+            count += _applied(await database.command(write.command, session=session))
+    return count
 
 
 async def update_one(database: Any, collection: str, statement: Document) -> bool:
@@ -71,12 +120,9 @@ def in_pieces() -> Iterator[None]:
         _in_pieces.reset(token)
 
 
-async def _write(database: Any, command: Document, field: str, documents: Sequence[Document], session: Any) -> int:
-    count = 0
+def _writes(database: Any, command: Document, field: str, documents: Sequence[Document]) -> Iterator[Write]:
     for piece in _pieces(documents) if _in_pieces.get() else (documents,):
-        with translating():
-            count += _applied(await database.command({**command, field: piece}, session=session))
-    return count
+        yield Write(database, {**command, field: piece}, len(piece))
 
 
 def _applied(answer: Document) -> int:

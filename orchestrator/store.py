@@ -17,13 +17,12 @@ from adapters.errors import Conflict, Unavailable
 from adapters.mongo import (
     IndexModel,
     Mongo,
-    Session,
     UpdateOne,
     ensure_indexes,
     find,
     insert_new,
     translating,
-    update,
+    update_last,
     update_one,
 )
 from orchestrator import listed
@@ -153,7 +152,7 @@ class MongoSagaStore:
         """
         if len(changes) > 1:
             with suppress(Conflict):
-                await self._mongo.transaction(lambda session: self._save_all(changes, session))
+                await self._mongo.transaction(lambda _: self._save_all(changes))
                 return {change.after.id for change in changes}
         try:
             return await (self._save_each(changes) if len(changes) > 1 else self._save_one(*changes))
@@ -164,10 +163,8 @@ class MongoSagaStore:
         saved = await update_one(self._database, COLLECTION, _statement(change))
         return {change.after.id} if saved else set()
 
-    async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
-        statements = [_statement(change) for change in changes]
-        if await update(self._database, COLLECTION, statements, session) < len(changes):
-            raise Conflict("a saga has changed meanwhile")
+    async def _save_all(self, changes: Sequence[Change]) -> None:
+        update_last(self._database, COLLECTION, [_statement(change) for change in changes])
 
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:
         """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""

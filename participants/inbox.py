@@ -11,7 +11,17 @@ from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
 from adapters.errors import Conflict, Locked, Unavailable
-from adapters.mongo import ASCENDING, Document, IndexModel, Mongo, Session, ensure_indexes, find, insert, update
+from adapters.mongo import (
+    ASCENDING,
+    Document,
+    IndexModel,
+    Mongo,
+    Session,
+    ensure_indexes,
+    find,
+    insert_last,
+    update_last,
+)
 from participants.barrier import Row
 from sagas.messages import Kind, Outcome
 
@@ -22,6 +32,7 @@ EXPIRY = timedelta(days=90)  #: how long rows and tombstones are kept
 TRIES = 25  #: of one transaction; a hot row meets that many conflicts only with that many rivals at once
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
+READ_FIRST = "rows are written when the transaction ends: none can be read after that"
 
 
 #: Those of the inbox itself. MongoDB removes each row when its `expire_at` has passed.
@@ -42,15 +53,15 @@ class InboxTransaction(Protocol):
         ...
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
-        """The rows that exist, by id."""
+        """The rows that exist, by id; before any is written."""
         ...
 
     async def insert(self, rows: Sequence[Row]) -> None:
-        """Add new rows. Raises `Conflict` where one exists by now."""
+        """Add new rows, when the transaction ends at the latest. It raises `Conflict` where one exists by now."""
         ...
 
     async def replace(self, rows: Sequence[Row]) -> None:
-        """Store known rows again. Raises `Conflict` where somebody else changed or removed one meanwhile."""
+        """Store known rows again, likewise. `Conflict` where somebody else changed or removed one meanwhile."""
         ...
 
 
@@ -141,20 +152,24 @@ class _MongoTransaction:
     def __init__(self, database: Any, session: Session) -> None:
         self.database = database
         self.session = session
+        self._written = False
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        assert not self._written, READ_FIRST
         found = await find(self.database[COLLECTION], {"_id": {"$in": list(ids)}}, limit=len(ids), session=self.session)
         return {document["_id"]: row_from(document) for document in found}
 
     async def insert(self, rows: Sequence[Row]) -> None:
+        self._written = True
         if rows:
-            await insert(self.database, COLLECTION, [document_of(row) for row in rows], self.session)
+            insert_last(self.database, COLLECTION, [document_of(row) for row in rows])
 
     async def replace(self, rows: Sequence[Row]) -> None:
+        self._written = True
         # With `$set` MongoDB writes down what differs, and not the whole row. No row ever loses a field.
         known = [{"q": {"_id": row.id}, "u": {"$set": document_of(row)}} for row in rows]
-        if known and await update(self.database, COLLECTION, known, self.session) < len(known):
-            raise Conflict("a row has gone")
+        if known:
+            update_last(self.database, COLLECTION, known)
 
 
 def document_of(row: Row) -> Document:

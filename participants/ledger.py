@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from adapters.errors import Conflict
-from adapters.mongo import ASCENDING, Document, IndexModel, find, insert, take, update
+from adapters.mongo import ASCENDING, Document, IndexModel, find, insert_last, take, update
 from participants.context import BatchTransaction, Context
 from sagas.values import dataclass
 
@@ -98,8 +98,9 @@ async def post(
     *,
     taken: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
-    """Write the rows, and with `balances` their sums, less what has been `taken`: two round trips, or one.
+    """Write the rows, and with `balances` their sums, less what has been `taken`.
 
+    The rows are written when the transaction ends, the sums at once: what is loaded later in it has to show them.
     A balance never falls below zero: the caller has decided on what it loaded *in this transaction*, and where one is
     another by now, MongoDB's write conflict starts the transaction over. So the updates ask for nothing but the `_id`:
     asking for the balance as well costs MongoDB more than twice as much.
@@ -107,7 +108,7 @@ async def post(
     if balances is not None:
         await _move(tx, _sums(changes, taken), balances)
     if changes:
-        await insert(tx.database, LEDGER, [change.row() for change in changes], tx.session)
+        insert_last(tx.database, LEDGER, [change.row() for change in changes])
 
 
 def opening_row(key: str, amount: int, at: datetime) -> Document:

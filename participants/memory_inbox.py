@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from adapters.clock import Clock
 from adapters.errors import Conflict
 from participants.barrier import Row
-from participants.inbox import EXPIRY, TRIES, Body, restarting
+from participants.inbox import EXPIRY, READ_FIRST, TRIES, Body, restarting
 
 T = TypeVar("T")
 
@@ -145,6 +145,7 @@ class MemoryTransaction:
         self._clock = clock
 
     async def rows(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        assert not self.inbox.written, READ_FIRST
         await self._clock.sleep(0)
         return {row_id: self.inbox[row_id] for row_id in ids if row_id in self.inbox}
 

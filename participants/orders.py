@@ -6,7 +6,7 @@ One document per saga in `orders`, `_id` the saga's id; the ledger counts +1 for
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.mongo import Document, insert
+from adapters.mongo import Document, insert_last
 from participants.context import BatchTransaction, Context
 from participants.ledger import LEDGER_INDEXES, LEDGER_RIGHTS, Change, post
 from participants.participant import Participant
@@ -23,7 +23,7 @@ async def confirm(commands: Sequence[ConfirmOrder], tx: BatchTransaction) -> Seq
     """Write each order down, under the client's id or else the saga's."""
     confirmed = list(zip(commands, tx.contexts, strict=True))
     documents = [_document(command, context) for command, context in confirmed]
-    await insert(tx.database, ORDERS, documents, tx.session)
+    insert_last(tx.database, ORDERS, documents)
     await post(tx, [Change(context, _order_id(command, context), 1) for command, context in confirmed])
     return [OrderConfirmed(order_id=_order_id(command, context)) for command, context in confirmed]
 

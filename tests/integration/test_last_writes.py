@@ -1,0 +1,77 @@
+"""What a transaction writes last, with its commit: all of it or nothing, whatever happens on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from adapters.errors import Conflict
+from adapters.mongo import Driver, Mongo, Session, insert_last, update_last
+from chaos.real.servers import RealServers
+
+NAME = "last"
+
+
+@pytest.fixture
+async def servers(server_directory: Path) -> AsyncIterator[RealServers]:
+    servers = RealServers(server_directory, members=1)
+    await asyncio.to_thread(servers.start)
+    yield servers
+    servers.kill()
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+async def mongo(servers: RealServers, request: pytest.FixtureRequest) -> AsyncIterator[Mongo]:
+    mongo = Mongo.connect(servers.mongo_url, driver=cast("Driver", request.param), app_name=NAME)
+    await mongo.database(NAME).create_collection("numbers")
+    yield mongo
+    await mongo.close()
+
+
+async def _there(mongo: Mongo) -> list[Any]:
+    return sorted([found["_id"] async for found in mongo.database(NAME)["numbers"].find({})])
+
+
+def _insert(mongo: Mongo, *ids: int) -> None:
+    for each in ids:
+        insert_last(mongo.database(NAME), "numbers", [{"_id": each}])
+
+
+async def test_an_update_that_meets_no_document_undoes_all_of_it(mongo: Mongo) -> None:
+    async def body(_: Session) -> None:
+        _insert(mongo, 1)
+        update_last(mongo.database(NAME), "numbers", [{"q": {"_id": 2}, "u": {"$set": {"n": 1}}}])
+
+    with pytest.raises(Conflict):
+        await mongo.transaction(body)
+    assert await _there(mongo) == []
+
+
+async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, servers: RealServers) -> None:
+    async def body(_: Session) -> str:
+        _insert(mongo, 1, 2)
+        return "done"
+
+    lost = {"closeConnection": True}
+    await servers.fail(["commitTransaction"], NAME, lost, times=2)  # The driver asks once more by itself.
+    assert await mongo.transaction(body) == "done"
+    assert await servers.stop_failing() == 2
+    assert await _there(mongo) == [1, 2]
+
+
+async def test_what_is_given_up_in_the_middle_is_all_there_or_not_at_all(mongo: Mongo, servers: RealServers) -> None:
+    """A thread of ours can't be stopped: were its session ended meanwhile, it might write the rest without one."""
+    gathered = asyncio.Event()
+
+    async def body(_: Session) -> None:
+        _insert(mongo, 1, 2, 3)
+        gathered.set()
+
+    await servers.fail(["insert"], NAME, {"blockConnection": True, "blockTimeMS": 500}, times=1)
+    transaction = asyncio.create_task(mongo.transaction(body))
+    await gathered.wait()
+    transaction.cancel()
+    await asyncio.wait((transaction,))
+    assert await _there(mongo) in ([[1, 2, 3]] if mongo.driver == "motor" else [[], [1, 2, 3]])
