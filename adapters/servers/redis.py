@@ -23,6 +23,9 @@ OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "everysec",
     "save": "",
+    # Redis writes the file anew when it has doubled, and meanwhile everything else waits longer. From its default of
+    # 64 MB on that is each 8,000 sagas at first.
+    "auto-aof-rewrite-min-size": "256mb",
     # Evicting a stream would lose commands silently; a full Redis must say so.
     "maxmemory-policy": "noeviction",
 }

@@ -76,6 +76,9 @@ class TestRedis:
         assert "noeviction" in ask_redis(own_redis, "CONFIG GET maxmemory-policy")
         assert "yes" in ask_redis(own_redis, "CONFIG GET appendonly")
 
+    def test_it_writes_that_file_anew_for_a_large_one_only(self, own_redis: RedisServer) -> None:
+        assert str(256 * 2**20) in ask_redis(own_redis, "CONFIG GET auto-aof-rewrite-min-size")
+
     def test_it_listens_on_loopback_only(self, own_redis: RedisServer) -> None:
         assert "127.0.0.1" in ask_redis(own_redis, "CONFIG GET bind")
 
