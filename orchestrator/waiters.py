@@ -25,7 +25,8 @@ class Waiters:
         future: asyncio.Future[SagaState] = asyncio.get_running_loop().create_future()
         self._futures[saga_id].add(future)
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await future
         except TimeoutError:
             return None
         finally:

@@ -102,6 +102,8 @@ class Executor:
 
     async def _one_by_one(self, commands: Mapping[int, CommandMessage]) -> dict[int, Answer]:
         """Each in a transaction of its own; those about the same action one after the other, in stream order."""
+        if not commands:
+            return {}
         chains: dict[str, dict[int, CommandMessage]] = {}
         for index, command in commands.items():
             chains.setdefault(command.undoes or command.id, {})[index] = command

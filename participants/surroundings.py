@@ -78,12 +78,13 @@ class Surroundings:
     @contextmanager
     def together(self, commands: Sequence[CommandMessage]) -> Iterator[Tell]:
         """Around commands that share a transaction."""
+        if len(commands) == 1:
+            with self._aborting(), self.alone(commands[0]) as tell:
+                yield tell
+            return
         contexts = {command.id: found for command in commands if (found := _sampled(command)) is not None}
         with bound_contextvars(participant=self._participant), self._aborting():
-            if len(commands) == 1:
-                with self.alone(commands[0]) as tell:
-                    yield tell
-            elif not self._tracer.on or not contexts:
+            if not self._tracer.on or not contexts:
                 yield self._counting()
             else:
                 with self._batch(contexts, len(commands)) as tell:
