@@ -68,14 +68,23 @@ class Call:
 
     @property
     def shape(self) -> tuple[str, str, str]:
-        fields = {field for each in self.asked.get("$and", [self.asked]) for field in each if field != "$or"}
-        return self.name, self.collection, " ".join(sorted(fields))
+        return self.name, self.collection, " ".join(sorted(set(fields_of(self.asked))))
 
     @property
     def names_its_shard(self) -> bool:
         """Whether the key is there, as one value or some."""
         value = self.asked.get(SHARD_KEYS[self.collection])
         return value is not None and (not isinstance(value, Mapping) or value.keys() == {"$in"})
+
+
+def fields_of(asked: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that a filter names, in its alternatives too."""
+    for name, value in asked.items():
+        if name in ("$and", "$or"):
+            for each in value:
+                yield from fields_of(each)
+        else:
+            yield name
 
 
 class Heard(monitoring.CommandListener):
