@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 LATELY = timedelta(milliseconds=100)
 BUSY = 10  #: starts lately, from which on others are worth waiting for
-ENOUGH = 64  #: starts that are worth a write of their own
+ENOUGH = 200  #: starts that are worth a write of their own, and as many commands as a participant takes in one turn
 
 
 class Overloaded(Exception):
