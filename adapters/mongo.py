@@ -4,9 +4,9 @@ Motor is the driver; PyMongo's own async client is a drop-in second one (the con
 calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
 """
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -26,13 +26,12 @@ from adapters.mongo_writes import (
     Document,
     DocumentTooLarge,
     Write,
-    finish,
+    finish_in_thread,
     in_pieces,
     insert_last,
     take,
     update,
     update_last,
-    update_one,
     writing_last,
 )
 
@@ -50,7 +49,6 @@ __all__ = [
     "translating",
     "update",
     "update_last",
-    "update_one",
 ]
 
 T = TypeVar("T")
@@ -77,6 +75,8 @@ class Mongo:
         self._client = client
         self.driver = driver
         self._sessions: list[Session] = []  # made by transactions that went well, for the next ones
+        # Not the event loop's own threads: those look names up, and a commit that waits for one holds its locks.
+        self._threads = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix="commit")
 
     @classmethod
     def connect(cls, url: str, *, driver: Driver = "motor", app_name: str = "saga") -> "Mongo":
@@ -111,6 +111,7 @@ class Mongo:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._threads.shutdown(wait=False)
         closing = self._client.close()
         if inspect.isawaitable(closing):  # PyMongo's is a coroutine, Motor's is not.
             await closing
@@ -146,7 +147,7 @@ class Mongo:
         with translating():
             await self._begin(session)
             try:
-                with writing_last() as last:
+                with writing_last(session) as last:
                     result = await body(session)
                 await self._finish(session, last)
             except BaseException:
@@ -161,17 +162,12 @@ class Mongo:
                 write.check(await write.database.command(write.command, session=session))
             await self._commit(session)
             return
-        blocking = [write._replace(database=write.database.delegate) for write in last]
-        finishing = asyncio.get_running_loop().run_in_executor(None, finish, blocking, session.delegate)
         try:
-            await asyncio.shield(finishing)
-        except asyncio.CancelledError:  # Whoever ends the session now would change it under the thread's hands.
-            await asyncio.wait((finishing,))
-            raise
+            await finish_in_thread(self._threads, last, session)
         except PyMongoError as error:
             if not error.has_error_label(UNKNOWN_COMMIT):
                 raise
-            await self._commit(session)
+            await self._commit(session, COMMIT_TRIES - 1)
 
     async def _drop_connections(self) -> None:
         """Make new ones. The driver would take the same one again and again, and has no public way to tell it."""
@@ -208,8 +204,8 @@ class Mongo:
         with suppress(PyMongoError):
             await session.abort_transaction()
 
-    async def _commit(self, session: Session) -> None:
-        for tries_left in reversed(range(COMMIT_TRIES)):
+    async def _commit(self, session: Session, tries: int = COMMIT_TRIES) -> None:
+        for tries_left in reversed(range(tries)):
             try:
                 await session.commit_transaction()
                 return

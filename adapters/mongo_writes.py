@@ -1,13 +1,15 @@
-"""The writes of the hot path, as MongoDB's own commands.
+"""The writes of a transaction, as MongoDB's own commands.
 
 The driver's way to them, which can repeat and split, takes a third more calls, and one more object for each document.
 In a transaction nothing can be repeated; and more than one command holds is so rare that it is noticed afterwards: the
 transaction begins again, and writes in pieces.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, NamedTuple
 
 import bson
@@ -17,7 +19,19 @@ from pymongo.write_concern import WriteConcern
 from adapters.errors import Conflict
 from adapters.mongo_errors import translating
 
-__all__ = ["DURABLE", "Document", "DocumentTooLarge", "in_pieces", "insert_last", "take", "update", "update_last"]
+__all__ = [
+    "DURABLE",
+    "Document",
+    "DocumentTooLarge",
+    "Write",
+    "finish_in_thread",
+    "in_pieces",
+    "insert_last",
+    "take",
+    "update",
+    "update_last",
+    "writing_last",
+]
 
 Document = dict[str, Any]
 
@@ -40,38 +54,58 @@ class Write(NamedTuple):
 
 
 _in_pieces: ContextVar[bool] = ContextVar("in_pieces", default=False)
-_last: ContextVar[list[Write]] = ContextVar("last")
+_last: dict[int, list[Write]] = {}  # of the transactions under way, by the identity of their session
 
 
-def insert_last(database: Any, collection: str, documents: Sequence[Document]) -> None:
-    """Insert all of them at the end of this transaction, just before its commit: nothing in it can read them.
+def insert_last(database: Any, collection: str, documents: Sequence[Document], session: Any) -> None:
+    """Insert all of them at the end of the session's transaction, just before its commit: nothing in it can read them.
 
-    The transaction raises `Conflict` where an `_id` is taken.
+    The transaction raises `Conflict` where an `_id` is taken; `KeyError` where its body has ended.
     """
-    _last.get().extend(_writes(database, {"insert": collection}, "documents", documents))
+    _last[id(session)].extend(_writes(database, {"insert": collection}, "documents", documents))
 
 
-def update_last(database: Any, collection: str, updates: Sequence[Document]) -> None:
-    """Apply them, in order, at the end of this transaction. Each has MongoDB's own fields: `q` and `u`.
+def update_last(database: Any, collection: str, updates: Sequence[Document], session: Any) -> None:
+    """Apply them likewise, in order. Each has MongoDB's own fields: `q` and `u`.
 
     The transaction raises `Conflict` where one of them matches no document.
     """
-    _last.get().extend(_writes(database, {"update": collection}, "updates", updates))
+    _last[id(session)].extend(_writes(database, {"update": collection}, "updates", updates))
 
 
 @contextmanager
-def writing_last() -> Iterator[list[Write]]:
+def writing_last(session: Any) -> Iterator[list[Write]]:
     """Around the body of a transaction: what is to be written once it has ended."""
-    last: list[Write] = []
-    token = _last.set(last)
+    last = _last[id(session)] = []
     try:
         yield last
     finally:
-        _last.reset(token)
+        del _last[id(session)]
 
 
-def finish(last: Sequence[Write], session: Any) -> None:
-    """Write what comes last, and commit; blocks. `session` and the databases are those of PyMongo's client."""
+async def finish_in_thread(threads: Executor, last: Sequence[Write], session: Any) -> None:
+    """Write what comes last, and commit, with Motor's session. Who is cancelled meanwhile is so when that has ended.
+
+    A thread can't be stopped, and whoever ended its session meanwhile would have it write the rest without one.
+    """
+    blocking = [write._replace(database=write.database.delegate) for write in last]
+    # Whoever listens to commands knows by the context whose they are.
+    inside = copy_context().run
+    work = asyncio.get_running_loop().run_in_executor(threads, inside, _finish, blocking, session.delegate)
+    cancelled = None
+    while not work.done():
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    failed = work.exception()  # Asked for in any case, or asyncio would log that nobody has.
+    if cancelled is not None:
+        raise cancelled
+    if failed is not None:
+        raise failed
+
+
+def _finish(last: Sequence[Write], session: Any) -> None:
     for write in last:
         write.check(write.database.command(write.command, session=session))
     session.commit_transaction()
@@ -87,16 +121,6 @@ async def update(database: Any, collection: str, updates: Sequence[Document], se
         for write in _writes(database, {"update": collection}, "updates", updates):
             count += _applied(await database.command(write.command, session=session))
     return count
-
-
-async def update_one(database: Any, collection: str, statement: Document) -> bool:
-    """Apply one update, by itself and durably; whether a document matched. It has MongoDB's own fields: `q`, `u` etc.
-
-    The driver repeats nothing here: whoever gets `Unavailable` looks at what is there before going on.
-    """
-    with translating():
-        command = {"update": collection, "updates": [statement], "writeConcern": DURABLE.document}
-        return _applied(await database.command(command)) > 0
 
 
 async def take(database: Any, collection: str, query: Document, change: Document, session: Any) -> Document | None:
@@ -127,9 +151,8 @@ def _writes(database: Any, command: Document, field: str, documents: Sequence[Do
 
 def _applied(answer: Document) -> int:
     """To how many documents. The driver raises what a command has failed with, but not what its writes have."""
-    unconfirmed = [answer["writeConcernError"]] if "writeConcernError" in answer else []
-    if unconfirmed or "writeErrors" in answer:
-        raise BulkWriteError({**answer, "writeConcernErrors": unconfirmed})
+    if "writeErrors" in answer:
+        raise BulkWriteError(answer)
     return int(answer["n"])
 
 

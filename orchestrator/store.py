@@ -17,13 +17,13 @@ from adapters.errors import Conflict, Unavailable
 from adapters.mongo import (
     IndexModel,
     Mongo,
+    Session,
     UpdateOne,
     ensure_indexes,
     find,
     insert_new,
     translating,
     update_last,
-    update_one,
 )
 from orchestrator import listed
 from orchestrator.core.state import SagaState, Status
@@ -152,7 +152,7 @@ class MongoSagaStore:
         """
         if len(changes) > 1:
             with suppress(Conflict):
-                await self._mongo.transaction(lambda _: self._save_all(changes))
+                await self._mongo.transaction(lambda session: self._save_all(changes, session))
                 return {change.after.id for change in changes}
         try:
             return await (self._save_each(changes) if len(changes) > 1 else self._save_one(*changes))
@@ -160,11 +160,12 @@ class MongoSagaStore:
             raise Unavailable("MongoDB did not say which sagas were saved") from conflict
 
     async def _save_one(self, change: Change) -> set[str]:
-        saved = await update_one(self._database, COLLECTION, _statement(change))
-        return {change.after.id} if saved else set()
+        with translating():
+            result = await self._sagas.update_one(*_guarded(change), array_filters=array_filters(change))
+        return {change.after.id} if result.matched_count else set()
 
-    async def _save_all(self, changes: Sequence[Change]) -> None:
-        update_last(self._database, COLLECTION, [_statement(change) for change in changes])
+    async def _save_all(self, changes: Sequence[Change], session: Session) -> None:
+        update_last(self._database, COLLECTION, [_statement(change) for change in changes], session)
 
     async def _save_each(self, changes: Sequence[Change]) -> set[str]:
         """A token in each document tells afterwards who won: revision 7 may be ours or somebody else's."""

@@ -160,16 +160,16 @@ class _MongoTransaction:
         return {document["_id"]: row_from(document) for document in found}
 
     async def insert(self, rows: Sequence[Row]) -> None:
-        self._written = True
         if rows:
-            insert_last(self.database, COLLECTION, [document_of(row) for row in rows])
+            self._written = True
+            insert_last(self.database, COLLECTION, [document_of(row) for row in rows], self.session)
 
     async def replace(self, rows: Sequence[Row]) -> None:
-        self._written = True
         # With `$set` MongoDB writes down what differs, and not the whole row. No row ever loses a field.
         known = [{"q": {"_id": row.id}, "u": {"$set": document_of(row)}} for row in rows]
         if known:
-            update_last(self.database, COLLECTION, known)
+            self._written = True
+            update_last(self.database, COLLECTION, known, self.session)
 
 
 def document_of(row: Row) -> Document:

@@ -108,7 +108,7 @@ async def post(
     if balances is not None:
         await _move(tx, _sums(changes, taken), balances)
     if changes:
-        insert_last(tx.database, LEDGER, [change.row() for change in changes])
+        insert_last(tx.database, LEDGER, [change.row() for change in changes], tx.session)
 
 
 def opening_row(key: str, amount: int, at: datetime) -> Document:

@@ -23,7 +23,7 @@ async def confirm(commands: Sequence[ConfirmOrder], tx: BatchTransaction) -> Seq
     """Write each order down, under the client's id or else the saga's."""
     confirmed = list(zip(commands, tx.contexts, strict=True))
     documents = [_document(command, context) for command, context in confirmed]
-    insert_last(tx.database, ORDERS, documents)
+    insert_last(tx.database, ORDERS, documents, tx.session)
     await post(tx, [Change(context, _order_id(command, context), 1) for command, context in confirmed])
     return [OrderConfirmed(order_id=_order_id(command, context)) for command, context in confirmed]
 

@@ -2,16 +2,40 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from pymongo import monitoring
 
 from adapters.errors import Conflict
 from adapters.mongo import Driver, Mongo, Session, insert_last, update_last
 from chaos.real.servers import RealServers
 
 NAME = "last"
+WHOSE: ContextVar[str] = ContextVar("whose", default="nobody's")
+
+
+class Heard(monitoring.CommandListener):
+    """Whose each write is, as whoever traces the driver's commands hears it."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[str, str]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("insert", "commitTransaction"):
+            self.writes.append((event.command_name, WHOSE.get()))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing: only whose it is matters."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing, likewise."""
+
+
+_HEARD = Heard()
+monitoring.register(_HEARD)
 
 
 @pytest.fixture
@@ -34,15 +58,15 @@ async def _there(mongo: Mongo) -> list[Any]:
     return sorted([found["_id"] async for found in mongo.database(NAME)["numbers"].find({})])
 
 
-def _insert(mongo: Mongo, *ids: int) -> None:
+def _insert(mongo: Mongo, session: Session, *ids: int) -> None:
     for each in ids:
-        insert_last(mongo.database(NAME), "numbers", [{"_id": each}])
+        insert_last(mongo.database(NAME), "numbers", [{"_id": each}], session)
 
 
 async def test_an_update_that_meets_no_document_undoes_all_of_it(mongo: Mongo) -> None:
-    async def body(_: Session) -> None:
-        _insert(mongo, 1)
-        update_last(mongo.database(NAME), "numbers", [{"q": {"_id": 2}, "u": {"$set": {"n": 1}}}])
+    async def body(session: Session) -> None:
+        _insert(mongo, session, 1)
+        update_last(mongo.database(NAME), "numbers", [{"q": {"_id": 2}, "u": {"$set": {"n": 1}}}], session)
 
     with pytest.raises(Conflict):
         await mongo.transaction(body)
@@ -50,8 +74,8 @@ async def test_an_update_that_meets_no_document_undoes_all_of_it(mongo: Mongo) -
 
 
 async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, servers: RealServers) -> None:
-    async def body(_: Session) -> str:
-        _insert(mongo, 1, 2)
+    async def body(session: Session) -> str:
+        _insert(mongo, session, 1, 2)
         return "done"
 
     lost = {"closeConnection": True}
@@ -61,17 +85,32 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, se
     assert await _there(mongo) == [1, 2]
 
 
-async def test_what_is_given_up_in_the_middle_is_all_there_or_not_at_all(mongo: Mongo, servers: RealServers) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_is_given_up_in_the_middle_is_all_there_or_not_at_all(
+    mongo: Mongo, servers: RealServers, times: int
+) -> None:
     """A thread of ours can't be stopped: were its session ended meanwhile, it might write the rest without one."""
     gathered = asyncio.Event()
 
-    async def body(_: Session) -> None:
-        _insert(mongo, 1, 2, 3)
+    async def body(session: Session) -> None:
+        _insert(mongo, session, 1, 2, 3)
         gathered.set()
 
     await servers.fail(["insert"], NAME, {"blockConnection": True, "blockTimeMS": 500}, times=1)
     transaction = asyncio.create_task(mongo.transaction(body))
     await gathered.wait()
-    transaction.cancel()
+    for _ in range(times):
+        transaction.cancel()
+        await asyncio.wait((transaction,), timeout=0)
     await asyncio.wait((transaction,))
     assert await _there(mongo) in ([[1, 2, 3]] if mongo.driver == "motor" else [[], [1, 2, 3]])
+
+
+async def test_whoever_traces_commands_hears_whose_they_are(mongo: Mongo) -> None:
+    async def body(session: Session) -> None:
+        WHOSE.set("ours")
+        _insert(mongo, session, 1)
+
+    _HEARD.writes.clear()
+    await mongo.transaction(body)
+    assert _HEARD.writes == [("insert", "ours"), ("commitTransaction", "ours")]

@@ -58,9 +58,12 @@ async def test_commands_are_counted_by_their_answer_and_repeats_once_more(*, bat
     assert page.all("saga_participant_batch_commands_sum") == {("bank",): 4}
 
 
-async def test_a_batch_that_a_handler_aborts_is_counted_and_only_the_culprit_fails() -> None:
+@pytest.mark.parametrize("others", [(), (action("a"),)], ids=["alone", "in company"])
+async def test_a_batch_that_a_handler_aborts_is_counted_and_only_the_culprit_fails(
+    others: tuple[CommandMessage, ...],
+) -> None:
     bench = Watched(bank())
-    await bench.deliver(action("a"), action("b", till="broken"))
+    await bench.deliver(*others, action("b", till="broken"))
     page = bench.read()
     assert page.all("saga_participant_batches_aborted_total") == {("bank",): 1}
     assert page.value("saga_participant_commands_total", participant="bank", command="bank.take", outcome="failed") == 1
