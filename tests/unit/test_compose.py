@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from adapters.servers.redis import OPTIONS
 from cli.deployment.files import Installation, contents_of
 from cli.deployment.passwords import Passwords
 from participants.app import SHIPPED
@@ -140,6 +141,13 @@ def test_the_image_is_made_of_the_product_and_nothing_else() -> None:
     assert sent == (packages - left_out) | {"LICENSE", "README.md", "constraints.txt", "pyproject.toml"}
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert {name for line in copied for name in line.split()} == sent
+
+
+def test_redis_is_run_as_it_is_outside_of_containers() -> None:
+    command = SERVICES["redis"]["command"]
+    given = dict(zip(command, command[1:], strict=False))
+    theirs = {"appendfsync": "everysec"}  #: Redis's own default, which needs not be said
+    assert {name: given.get(f"--{name}", theirs.get(name)) for name in OPTIONS} == OPTIONS
 
 
 def test_the_events_that_are_kept_leave_room_in_redis() -> None:
