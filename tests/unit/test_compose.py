@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -145,7 +146,7 @@ def test_the_image_is_made_of_the_product_and_nothing_else() -> None:
 
 def test_redis_is_run_as_it_is_outside_of_containers() -> None:
     command = SERVICES["redis"]["command"]
-    given = dict(zip(command, command[1:], strict=False))
+    given = dict(pairwise(command))
     theirs = {"appendfsync": "everysec"}  #: Redis's own default, which needs not be said
     assert {name: given.get(f"--{name}", theirs.get(name)) for name in OPTIONS} == OPTIONS
 
