@@ -21,8 +21,9 @@ import uvloop
 from adapters.clock import SystemClock
 from adapters.mongo import Mongo
 from benchmarks.cases import IN_FLIGHT, Case
+from benchmarks.figures import Found
 from benchmarks.filling import Filling, filters
-from benchmarks.record import GROWTH, Found, about, keep, say
+from benchmarks.record import GROWTH, about, keep, say
 from benchmarks.suite import measured, sampled
 from benchmarks.system import System, eventually, own_servers
 from cli.bench.report import Load

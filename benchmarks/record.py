@@ -13,13 +13,12 @@ import pymongo
 import redis
 
 from adapters.servers import Servers
+from benchmarks.figures import Found
 from benchmarks.system import MIB
 
 RESULTS = Path(__file__).parent / "results"
 LONG, GROWTH = RESULTS / "long", RESULTS / "growth"
 BUSY = 1.0  #: load of each core before anything begins, beyond which others take part in what is measured
-
-Found = dict[str, Any]
 
 
 def say(what: str) -> None:

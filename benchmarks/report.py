@@ -8,11 +8,10 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 from benchmarks import grown
 from benchmarks.cases import ALONE, BATCH, HALF
-from benchmarks.figures import course, machine, middle, shown, spread, values
+from benchmarks.figures import Found, course, machine, middle, shown, spread, values
 from benchmarks.record import GROWTH, LONG, RESULTS, newest
 
 ROOT = Path(__file__).parents[1]
@@ -39,24 +38,23 @@ SHARES = (
     ("four orchestrators are no slower than one", "orchestrators-4", 1.0),
 )
 
-Runs = list[dict[str, Any]]
-Results = dict[str, Any]
+Runs = list[Found]
 
 
-def stored(directory: Path) -> Results | None:
+def stored(directory: Path) -> Found | None:
     """The newest results in it."""
     file = newest(directory)
     return None if file is None else dict(json.loads(file.read_text()))
 
 
-def page(results: Results | None, growth: Results | None, long: Results | None) -> str:
+def page(results: Found | None, growth: Found | None, long: Found | None) -> str:
     """The whole page; where there are no results it says so."""
     told = NOT_MEASURED if results is None else "\n".join(_measured(results))
     text = TEMPLATE.read_text().replace("{measured}", told)
     return text.replace("{grown}", "\n".join(grown.section(growth, long)))
 
 
-def _measured(results: Results) -> Iterator[str]:
+def _measured(results: Found) -> Iterator[str]:
     runs = results["runs"]
     yield f"## Measured on {results['date']}\n"
     yield machine(results["machine"])
@@ -106,10 +104,8 @@ def _goal(
 
 def shares(runs: Runs) -> list[float]:
     """Of what each run was measured against: the mean of what that came to right before and right behind."""
-    pairs = ((run, run["against"]) for run in runs if "against" in run)
-    return [
-        run["sagas_per_s"] / fmean(pair[side] for side in ("before", "behind") if side in pair) for run, pair in pairs
-    ]
+    pairs = ((run["sagas_per_s"], run["against"]) for run in runs if "against" in run)
+    return [per_s / fmean((pair["before"], pair["behind"])) for per_s, pair in pairs]
 
 
 def _processes(runs: dict[str, Runs]) -> Iterator[str]:
@@ -132,7 +128,7 @@ def _processes(runs: dict[str, Runs]) -> Iterator[str]:
             yield f"\nWith {many} orchestrators {lost:.1%} of all saves were lost to another one and done again."
 
 
-def plot(results: Results, file: Path) -> None:
+def plot(results: Found, file: Path) -> None:
     """Throughput and p99 against offered load, as SVG."""
     import matplotlib as mpl  # noqa: PLC0415 - takes a second, and only this needs it
     from matplotlib.figure import Figure  # noqa: PLC0415

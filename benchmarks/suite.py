@@ -40,8 +40,8 @@ from benchmarks.cases import (
     pair,
     with_other_driver,
 )
-from benchmarks.figures import middle
-from benchmarks.record import LONG, RESULTS, Found, about, keep, say
+from benchmarks.figures import Found, middle
+from benchmarks.record import LONG, RESULTS, about, keep, say
 from benchmarks.system import System, own_servers
 from cli.bench.ground import Ground
 from cli.bench.measured import Watcher, measure

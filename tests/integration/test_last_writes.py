@@ -114,3 +114,12 @@ async def test_whoever_traces_commands_hears_whose_they_are(mongo: Mongo) -> Non
     _HEARD.writes.clear()
     await mongo.transaction(body)
     assert _HEARD.writes == [("insert", "ours"), ("commitTransaction", "ours")]
+
+
+async def test_what_comes_when_the_transaction_has_ended_is_refused(mongo: Mongo) -> None:
+    async def body(session: Session) -> Session:
+        return session
+
+    with pytest.raises(KeyError):
+        _insert(mongo, await mongo.transaction(body), 1)
+    assert await _there(mongo) == []
