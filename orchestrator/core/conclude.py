@@ -1,6 +1,7 @@
 """From a `Turn` to a `Decision`: the new revision, its history entry, the messages to send, the time to wake up."""
 
 from datetime import datetime, timedelta
+from itertools import compress
 
 from orchestrator.core import timers
 from orchestrator.core.state import (
@@ -97,9 +98,9 @@ def repeat(saga: Saga, state: SagaState, now: datetime) -> Decision:
 def resend(turn: Turn, woken: Woken) -> Decision:
     """Send what is due, count nothing. A deadline that passed with nobody listening begins anew."""
     state, now = turn.before, turn.now
-    to_send = [pending for pending in state.pending if timers.is_to_send(pending, state, woken, now)]
+    is_due = [timers.is_to_send(pending, state, woken, now) for pending in state.pending]
     state = replace(state, pending=tuple(_looked_at(turn, pending, woken) for pending in state.pending))
-    commands = tuple(_command(turn.saga, state, pending, now) for pending in to_send)
+    commands = tuple(_command(turn.saga, state, pending, now) for pending in compress(state.pending, is_due))
     events = events_of(state) if commands else ()
     return Decision(replace(state, wake_at=timers.due_at(state, now)), commands, events)
 

@@ -55,13 +55,17 @@ def undo_in_flight(turn: Turn, fault: Fault) -> Turn:
 
 
 def attempt_failed(turn: Turn, pending: Pending, fault: Fault, *, silent: bool = False, rejected: bool = False) -> Turn:
-    """One attempt is used up: the next one after a backoff (at once after silence), or no more of them."""
+    """One attempt is used up: the next one after a backoff, or no more of them.
+
+    Up to the pivot the silence before it was pause enough: a client waits for that saga.
+    """
     turn = turn.step(turn.index, turn.steps[turn.index].status, error=fault).noting("step-failed", fault=fault)
     if pending.budget is None or pending.attempt < pending.budget:
-        return turn.sending(next_attempt(turn, replace(pending, rejected=rejected), at_once=silent))
+        at_once = silent and pending.kind is Kind.ACTION and turn.index <= turn.saga.pivot
+        return turn.sending(next_attempt(turn, replace(pending, rejected=rejected), at_once=at_once))
     if pending.kind is Kind.ACTION:
         return undo_in_flight(turn, fault)
-    return get_stuck(turn.waiting(replace(pending, held=False, rejected=rejected)))
+    return get_stuck(turn.waiting(replace(pending, rejected=rejected)))
 
 
 def next_attempt(turn: Turn, pending: Pending, *, at_once: bool) -> Pending:
@@ -85,7 +89,9 @@ def next_attempt(turn: Turn, pending: Pending, *, at_once: bool) -> Pending:
 
 
 def get_stuck(turn: Turn) -> Turn:
-    """A person must look. What is pending stays pending: a late success resumes the saga."""
+    """A person must look. What is pending stays pending, held for nothing: a late success resumes the saga."""
+    for pending in turn.pending:
+        turn = turn.waiting(replace(pending, held=False))
     if turn.failure is None and turn.fault is not None:
         turn = turn.failing(replace(turn.fault, step=turn.about.step if turn.about else None))
     return turn.becoming(Status.STUCK).noting("stuck")

@@ -96,7 +96,7 @@ def _fitting(turn: Turn, given: Json) -> Json:
     if _direction(turn) is Status.COMPENSATING:
         return {}
     changed = reply_by_hand(turn.saga, turn.index, turn.data, given)
-    after = advance(copy(turn).merging(changed), turn.index + 1)
+    after = advance(copy(turn).settled().merging(changed), turn.index + 1)
     for pending in after.pending:
         content(turn.saga, after.data, pending)
     return changed

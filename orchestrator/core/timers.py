@@ -19,7 +19,7 @@ RESEND_STUCK = timedelta(minutes=5)  #: a stuck saga's command: success still re
 
 def next_send(pending: Pending, status: Status, after: datetime) -> datetime:
     """The first time after `after` at which the command is to be sent (again)."""
-    if pending.held:
+    if pending.held and (status is not Status.STUCK or pending.sent_at > after):
         return pending.sent_at
     if status is Status.STUCK:
         periods = (after - pending.sent_at) // RESEND_STUCK + 1

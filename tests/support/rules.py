@@ -206,6 +206,17 @@ def what_is_sent_is_pending_and_unless_a_backoff_holds_it_what_begins_is_sent(o:
     return all(c.id in pending and c.attempt == pending[c.id].attempt for c in o.decision.commands) and not unsent
 
 
+def a_command_says_until_when_it_is_awaited(o: Occasion) -> bool:
+    deadlines = {p.command_id: p.deadline for p in o.after.pending}
+    return all(command.expiry_time == deadlines[command.id] for command in o.decision.commands)
+
+
+def a_look_is_not_followed_by_another_at_once(o: Occasion) -> bool:
+    """A saga that is woken for ever would take its turn from all others."""
+    looked = isinstance(o.message, Woken) and o.decision.transition is None
+    return not looked or o.after.wake_at is None or o.after.wake_at > o.now
+
+
 def a_saga_wakes_up_early_enough(o: Occasion) -> bool:
     after, wake_at = o.after, o.after.wake_at
     if after.status.ended or not after.pending or not (o.decision.transition or isinstance(o.message, Woken)):
@@ -261,6 +272,8 @@ RULES = (
     only_the_newest_attempts_failure_counts,
     silence_counts_only_where_somebody_listened,
     what_is_sent_is_pending_and_unless_a_backoff_holds_it_what_begins_is_sent,
+    a_command_says_until_when_it_is_awaited,
+    a_look_is_not_followed_by_another_at_once,
     a_saga_wakes_up_early_enough,
     an_end_keeps_its_wake_up_unless_a_reply_caused_it,
     everything_can_be_stored,

@@ -100,7 +100,7 @@ def test_a_success_after_the_step_was_given_up_comes_too_late() -> None:
 def test_after_the_pivot_a_step_is_tried_for_ever() -> None:
     story = given(shape("n|r", attempts=1)).started().sent("one").succeeded().sent("two")
     for attempt in range(2, 30):
-        story.unanswered().is_running().sent("two", attempt=attempt, id="s1/two/action")
+        story.unanswered().is_running().nothing_sent().backed_off().sent("two", attempt=attempt, id="s1/two/action")
         assert story.pending.needs_attention is (attempt > 10)
     story.failed().is_running()
     assert (story.pending.sent_at - story.now) >= timedelta(seconds=30)

@@ -24,8 +24,9 @@ def test_a_compensation_that_was_lost_is_sent_again_and_not_counted() -> None:
     _compensating().after(3).woken().sent("undo", attempt=1).after(6).woken().sent("undo", attempt=1)
 
 
-def test_a_compensation_that_is_not_answered_is_repeated() -> None:
-    _compensating().unanswered().sent("undo", attempt=2, id="s1/one/compensation").succeeded().is_compensated()
+def test_a_compensation_that_is_not_answered_is_repeated_after_a_backoff() -> None:
+    story = _compensating().unanswered().nothing_sent().backed_off()
+    story.sent("undo", attempt=2, id="s1/one/compensation").succeeded().is_compensated()
 
 
 def test_a_foreign_participants_rejected_undo_is_repeated_under_a_new_id() -> None:
@@ -106,5 +107,5 @@ def test_a_late_success_of_an_action_that_is_being_revoked_waits_for_the_revokes
 def test_a_revoke_is_retried_and_then_stuck() -> None:
     story = given(shape("n", attempts=1)).started().sent("one").unanswered().sent("revoke")
     for attempt in range(2, 21):
-        story.unanswered().sent("revoke", attempt=attempt, id="s1/one/revoke")
+        story.unanswered().nothing_sent().backed_off().sent("revoke", attempt=attempt, id="s1/one/revoke")
     story.unanswered().is_stuck().succeeded().is_compensated()

@@ -1,5 +1,6 @@
 """What must not happen, and what follows where it does: replies that do not fit, commands that cannot be built."""
 
+from orchestrator.core.conclude import unsent
 from sagas.order import order
 from support.shapes import BREAKS_NEXT, BREAKS_START, BREAKS_UNDO, shape
 from support.story import given
@@ -61,6 +62,29 @@ def test_a_stuck_sagas_command_that_cannot_be_built_is_looked_at_again_later() -
     story.after(300).woken().nothing_sent().is_stuck()
     assert story.wakes_in_s() is not None
     assert 0 < (story.wakes_in_s() or 0) <= 300
+
+
+def test_a_command_that_cannot_be_built_any_more_after_its_backoff_is_not_looked_at_all_the_time() -> None:
+    story = given(shape("n|rr")).started().sent("one").succeeded().sent("two").succeeded(two=BREAKS_NEXT)
+    story.sent("three").failed().nothing_sent()
+    story.saga = shape("n|rr", fragile=True)
+    story.backed_off().nothing_sent().is_stuck().because("internal")
+    assert not story.pending.held
+    story.woken().nothing_sent()
+    assert 0 < (story.wakes_in_s() or 0) <= 300
+    story.saga = shape("n|rr")
+    story.woken_when_due().sent("three", attempt=2).succeeded().is_completed()
+
+
+def test_a_stuck_sagas_command_that_its_stream_refused_is_not_looked_at_all_the_time_either() -> None:
+    story = given(shape("uu", undo_attempts=1)).started(number=BREAKS_UNDO).sent("one").succeeded().sent("two")
+    story.rejected().sent("undo").failed().is_stuck()
+    story.state = unsent(story.saga, story.state, story.now)
+    story.saga = shape("uu", fragile=True)
+    story.woken_when_due().nothing_sent().is_stuck()
+    assert 0 < (story.wakes_in_s() or 0) <= 300
+    story.saga = shape("uu")
+    story.woken_when_due().sent("undo").succeeded().is_compensated()
 
 
 def test_a_revokes_answer_that_cannot_be_merged_waits_for_a_person() -> None:

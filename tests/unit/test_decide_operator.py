@@ -34,6 +34,16 @@ def _stuck_before_the_pivot(notation: str = "uu") -> Story:
     return story.succeeded(one=BREAKS_NEXT).is_stuck().because("internal")
 
 
+# -- a definition with a mistake -------------------------------------------------------------------------------------
+
+
+def test_a_step_whose_own_command_cannot_be_built_any_more_can_be_counted_as_done() -> None:
+    story = given(shape("n|rr")).started().sent("one").succeeded(one=BREAKS_NEXT).sent("two").failed()
+    story.saga = shape("n|rr", fragile=True)
+    story.backed_off().is_stuck().because("internal")
+    story.skipped(two=2).sent("revoke").succeeded().is_running().sent("three").succeeded().is_completed()
+
+
 # -- retry ---------------------------------------------------------------------------------------------------------
 
 
@@ -48,7 +58,7 @@ def test_a_retry_of_a_recorded_rejection_is_a_new_command_whose_attempts_go_on()
 def test_a_retried_rejection_is_again_tried_for_ever() -> None:
     story = _rejected_after_the_pivot().retried().sent("confirm")
     for attempt in range(3, 20):
-        story.unanswered().sent("confirm", attempt=attempt, id="s1/confirm/action/2")
+        story.unanswered().backed_off().sent("confirm", attempt=attempt, id="s1/confirm/action/2")
 
 
 def test_a_retry_of_a_stuck_compensation_is_a_fresh_budget_whose_attempts_go_on() -> None:
