@@ -27,7 +27,6 @@ from orchestrator.store import SagaStore
 from orchestrator.waiters import Waiters
 from orchestrator.work import Batch, Input, Start, Started
 from sagas import Definitions, Saga
-from sagas.errors import StepFault
 from sagas.values import replace
 
 log = structlog.get_logger(__name__)
@@ -212,8 +211,8 @@ class Engine:
     def _repeated(self, saga: Saga, state: SagaState, now: datetime) -> Decision | None:
         try:
             return repeat(saga, state, now)
-        except StepFault as error:  # A definition's function that no longer makes the command.
-            log.error("command-not-built", **names(state, state.pending[0].command_id), exc_info=error)
+        except Exception:  # A function that no longer makes the command, or a document changed by hand.
+            log.exception("command-not-built", **names(state, state.pending[0].command_id if state.pending else None))
             return None
 
     async def _announce(self, batch: Batch, done: Mapping[int, Applied]) -> None:
@@ -256,8 +255,9 @@ class Engine:
         Raises `PartlySent` where some of it was refused; all the rest has been announced.
         """
         count = unsent = 0
+        begun = self.clock.now()  # What has changed since has been sent since.
         last: SagaState | None = None
-        while states := await self.store.awaiting(participant, last, page):
+        while states := await self.store.awaiting(participant, last, page, begun):
             last, states = states[-1], [state for state in states if share.distance(state.id) == 0]
             await self.announcer.pace.ready()
             now = self.clock.now()

@@ -72,9 +72,11 @@ class MemorySagaStore:
         due = [(state.wake_at, state.id) for state in self.sagas.values() if state.wake_at and state.wake_at <= now]
         return sorted((self.sagas[saga_id] for saga_id in share.choose(due, now, limit)), key=_by_wake_up)
 
-    async def awaiting(self, participant: str | None, after: SagaState | None, limit: int) -> list[SagaState]:
+    async def awaiting(
+        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
+    ) -> list[SagaState]:
         self._answer()
-        found = [state for state in self.sagas.values() if _awaits(state, participant)]
+        found = [state for state in self.sagas.values() if _awaits(state, participant) and state.updated_at <= until]
         behind = [state for state in found if after is None or _by_wake_up(state) > _by_wake_up(after)]
         return sorted(behind, key=_by_wake_up)[:limit]
 

@@ -41,7 +41,11 @@ SHARD_KEYS = {
 #: Asks every shard: command, collection, fields of the filter; and why that is right.
 EVERYWHERE = {
     ("find", "sagas", "wake_at"): "the sweep: what is due may be anywhere; by the index of timers alone",
-    ("find", "sagas", "pending.0 pending.participant wake_at"): "commands for a participant whose stream was lost",
+    (
+        "find",
+        "sagas",
+        "pending.0 pending.participant updated_at wake_at",
+    ): "commands for a participant whose stream was lost",
     ("aggregate", "sagas", "wake_at"): "how many are in flight, counted by the index of timers",
     ("aggregate", "sagas", "status"): "the definitions of sagas in flight, and the figures of /metrics",
     ("aggregate", "sagas", "$changeStream"): "the change stream of all sagas, while somebody listens",
@@ -167,7 +171,7 @@ async def work(settings: Settings, mongo: Mongo) -> None:
             await eventually(lambda: any(call.shape[2] == "$changeStream" for call in _HEARD.calls))
             await events.aclose()
     clock = SystemClock()
-    await MongoSagaStore(mongo, settings.database, Random(0)).awaiting("inventory", None, 10)
+    await MongoSagaStore(mongo, settings.database, Random(0)).awaiting("inventory", None, 10, clock.now())
     await SagaRetention(mongo, settings, clock, lambda _: None).purge(clock.now() + timedelta(days=1))
     inventory = LedgerRetention(mongo, f"{settings.database_prefix}inventory", clock, keep=None)
     seeder = Seeder(mongo, clock, Random(0), prefix=settings.database_prefix)
