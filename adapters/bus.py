@@ -143,6 +143,10 @@ class Bus(Protocol):
         """
         ...
 
+    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """Likewise, how far each group has acknowledged: what was delivered to somebody who died is not settled."""
+        ...
+
     async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
         """The streams, of those that `groups` maps to their groups, with anything unread or unacknowledged.
 

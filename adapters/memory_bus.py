@@ -71,11 +71,18 @@ class MemoryBus:
 
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered; see `adapters.bus.Bus`."""
+        return {stream: self._first(stream, group, settled=False) for stream, group in self._asked(groups).items()}
+
+    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """How far each stream's group has acknowledged; see `adapters.bus.Bus`."""
+        return {stream: self._first(stream, group, settled=True) for stream, group in self._asked(groups).items()}
+
+    def _asked(self, groups: Mapping[str, str]) -> Mapping[str, str]:
         self.server.check()
         asked = {stream: group for stream, group in groups.items() if stream not in self.server.refused}
         if groups and not asked:
             raise Unavailable("no stream can be asked")
-        return {stream: self._delivered_until(stream, group) for stream, group in asked.items()}
+        return asked
 
     def subscribe(self, subscription: Subscription) -> None:
         """Register a subscription; one that comes after `start` is read at once."""
@@ -282,8 +289,10 @@ class MemoryBus:
         """Whether entries may wait for room, which nobody tells us of."""
         return any(subscription.foreign is not None for subscription in self._subscriptions)
 
-    def _delivered_until(self, stream: str, name: str) -> datetime | None:
-        entries = self.server.streams.get(stream, [])
-        group = self.server.groups.get((stream, name))
-        delivered = group.delivered if group else 0
-        return entries[delivered][1] if delivered < len(entries) else None
+    def _first(self, stream: str, name: str, *, settled: bool) -> datetime | None:
+        """When the first entry came that its group was not given yet, or has not settled."""
+        group = self.server.groups.get((stream, name), Group())
+        entries, first = self.server.streams.get(stream, []), group.delivered
+        if settled and group.pending:
+            first = next(n for n, (delivery, _) in enumerate(entries) if delivery.entry_id in group.pending)
+        return entries[first][1] if first < len(entries) else None

@@ -21,10 +21,11 @@ class Share:
 
     number: int = 0  #: from 0
     of: int = 1
+    others: frozenset[str] = frozenset()  #: sagas that can't be handled here: everybody else comes first
 
     def distance(self, saga_id: str) -> int:
-        """0 where the saga is in this share, 1 where it is in the one before, and so on."""
-        return (self.number - crc32(saga_id.encode())) % self.of
+        """0 where the saga is in this share, 1 where it is in the one before, and so on; `of` behind all of them."""
+        return self.of if saga_id in self.others else (self.number - crc32(saga_id.encode())) % self.of
 
     def choose(self, due: Iterable[tuple[datetime, str]], now: datetime, limit: int) -> list[str]:
         """Of wake-up times and ids, the ids to wake: our own first, then those that others have left for too long."""

@@ -18,6 +18,7 @@ from orchestrator.core.timers import RESEND_FIRST
 from orchestrator.engine import Engine
 from orchestrator.observer import Observer, Unobserved
 from orchestrator.replica import Replica
+from orchestrator.shares import WHOLE, Share
 from orchestrator.work import Input
 from sagas.values import replace
 
@@ -28,7 +29,8 @@ DEAF = timedelta(seconds=30)  #: a replica whose replies wait that long is not b
 BEHIND_S = 2.0  #: while replies wait for long, timers are looked at that rarely: handling replies is what helps
 NEVER = datetime.min.replace(tzinfo=UTC)
 LONG_AHEAD = datetime.max.replace(tzinfo=UTC)  #: everything has been delivered
-UNKNOWN_DEFINITION_PAUSE = timedelta(minutes=1)  #: when a saga of an unknown definition is looked at again
+UNKNOWN_DEFINITION_PAUSE = timedelta(minutes=1)  #: when a saga that no replica knows is looked at again
+MOST_UNKNOWN = 100_000  #: ids that are remembered of those
 
 
 class _Waits(NamedTuple):
@@ -65,6 +67,7 @@ class Sweeper:
         self._every_s = every_s
         self._observer = observer or Unobserved()
         self._is_behind = False  # whether the last sweep found replies that had waited for long
+        self._unknown: frozenset[str] = frozenset()  # of a definition that others may have: they come first
         self._lost_at: dict[str, datetime] = {}  # when a stream could not be asked last: silence before it is none
 
     async def run(self) -> None:
@@ -93,14 +96,15 @@ class Sweeper:
     async def _sweep(self) -> int:
         begun = self._engine.clock.now()
         room = min(self._batch, self._engine.announcer.pace.room)
-        due = await self._engine.store.due(begun, room, self._replica.share) if room else []
+        share = replace(self._replica.share, others=self._unknown) if self._replica.share.of > 1 else WHOLE
+        due = await self._engine.store.due(begun, room, share) if room else []
         unknown = {state.id for state in due if self._engine.definition(state) is None}
         known = [state for state in due if state.id not in unknown]
         self._is_behind = False
         if known:
             await self._wake(known)
-        await self._postpone([state for state in due if state.id in unknown])
-        late_s = max(((begun - state.wake_at).total_seconds() for state in due if state.wake_at), default=0.0)
+        await self._leave([state for state in due if state.id in unknown], share)
+        late_s = max(((begun - state.wake_at).total_seconds() for state in known if state.wake_at), default=0.0)
         self._observer.swept(len(due), late_s, (self._engine.clock.now() - begun).total_seconds())
         return len(due)
 
@@ -118,11 +122,26 @@ class Sweeper:
             log.warning("timers-held", sagas=len(held), reason=f"{min(lost)} can't be asked")
             await self._engine.hold(held)
         there = [each for each in waits if lost.isdisjoint(each.streams)]
-        inputs = [Input(each.state.id, self._woken(each, until)) for each in there]
+        heard = await self._heard({stream: until[stream] for stream in replies if stream in until})
+        inputs = [Input(each.state.id, self._woken(each, until, heard)) for each in there]
         decisions = await self._engine.apply(inputs, [each.state for each in there])
         self._engine.announcer.pace.spend(sum(len(each.commands) for each in decisions if each is not None))
 
-    def _woken(self, waits: _Waits, until: Mapping[str, datetime | None]) -> Woken:
+    async def _heard(self, until: Mapping[str, datetime | None]) -> Mapping[str, datetime]:
+        """By reply stream: what came before then is applied. `until` says how far each was delivered.
+
+        A reply in the hands of somebody who dies is no silence. One that stays in hand for long is a trouble of its
+        own saga's: that must not keep all others from counting.
+        """
+        deaf_before = self._engine.clock.now() - DEAF
+        settled = await self._bus.settled_until(dict.fromkeys(until, ORCHESTRATOR_GROUP))
+        applied = {stream: settled.get(stream) or LONG_AHEAD for stream in until}
+        return {
+            stream: (delivered or LONG_AHEAD) if applied[stream] < deaf_before else applied[stream]
+            for stream, delivered in until.items()
+        }
+
+    def _woken(self, waits: _Waits, until: Mapping[str, datetime | None], heard: Mapping[str, datetime]) -> Woken:
         """What the core must know before it takes silence for silence.
 
         A command is queued while its stream has not been delivered that far, or we are slow. While replies wait in a
@@ -130,13 +149,13 @@ class Sweeper:
         """
         announcer = self._engine.announcer
         listening_since = max(announcer.listening_since, *(self._lost_at.get(each, NEVER) for each in waits.streams))
-        replies_until = min(until[stream] or LONG_AHEAD for stream in waits.replies)
+        heard_until = min(heard[stream] for stream in waits.replies)
         queued, unheard = set(), set()
         for pending in waits.state.pending:
             delivered = until[self._stream(waits.state, pending)] or LONG_AHEAD
             if self._is_behind or delivered <= max(pending.sent_at, announcer.sent_again_at) + ANNOUNCING:
                 queued.add(pending.command_id)
-            if replies_until < pending.deadline:
+            if heard_until < pending.deadline:
                 unheard.add(pending.command_id)
         return Woken(listening_since, frozenset(queued), frozenset(unheard))
 
@@ -159,9 +178,14 @@ class Sweeper:
         waiting = timedelta(0) if until is None else self._engine.clock.now() - until
         return waiting > RESEND_FIRST and (waiting < DEAF or stream in self._replica.own_streams)
 
-    async def _postpone(self, states: Sequence[SagaState]) -> None:
-        """What this process cannot handle is left alone, and must never starve other timers."""
+    async def _leave(self, states: Sequence[SagaState], share: Share) -> None:
+        """What this process can't handle is left to those who can, and moved away when nobody has.
+
+        Moved at once, its timer would never come to the others. Left in its place, it would starve other timers.
+        """
+        ids = frozenset(state.id for state in states)
+        fresh = ids - self._unknown if share.of > 1 else frozenset()
+        self._unknown = self._unknown | ids if len(self._unknown) + len(ids) <= MOST_UNKNOWN else ids
         later = self._engine.clock.now() + UNKNOWN_DEFINITION_PAUSE
-        moves = [(state, replace(state, wake_at=later)) for state in states]
-        if moves:
+        if moves := [(state, replace(state, wake_at=later)) for state in states if state.id not in fresh]:
             await self._engine.store.reschedule(moves)

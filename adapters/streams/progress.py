@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from redis.exceptions import ResponseError
 
@@ -15,6 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING_YET = b"0-0"
 
 Rows = Sequence[Mapping[bytes, Any]]  #: of a stream's groups
+_Entry: TypeAlias = tuple[bytes | None, datetime]  # the entry's id, and the time on its server's clock
 
 
 async def delivered_until(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, datetime | None]:
@@ -24,7 +25,24 @@ async def delivered_until(pipeline: Pipeline, groups: Mapping[str, str], clock: 
     another server's that never comes, makes what is delivered seem less far than it is, and never further.
     """
     asked = clock.now()
-    found = await _first_undelivered(pipeline, groups)
+    return _in_our_time(await _first_undelivered(pipeline, groups), asked)
+
+
+async def settled_until(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, datetime | None]:
+    """See `adapters.bus.Bus`; the times as of `delivered_until`."""
+    asked = clock.now()
+    undelivered = await _first_undelivered(pipeline, groups)
+    # In this order: what is delivered between the two looks was undelivered at the first one.
+    pending = await _first_pending(pipeline, {stream: groups[stream] for stream in undelivered})
+    found = {
+        stream: (min((each for each in (entry_id, pending[stream]) if each), key=parse_id, default=None), time)
+        for stream, (entry_id, time) in undelivered.items()
+        if stream in pending
+    }
+    return _in_our_time(found, asked)
+
+
+def _in_our_time(found: Mapping[str, _Entry], asked: datetime) -> Mapping[str, datetime | None]:
     return {
         stream: None if entry_id is None else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - (time - asked)
         for stream, (entry_id, time) in found.items()
@@ -53,9 +71,7 @@ def rows(answer: object) -> Rows | None:
     return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in found]
 
 
-async def _first_undelivered(
-    pipeline: Pipeline, groups: Mapping[str, str]
-) -> Mapping[str, tuple[bytes | None, datetime]]:
+async def _first_undelivered(pipeline: Pipeline, groups: Mapping[str, str]) -> Mapping[str, _Entry]:
     """By stream the id of that entry, None where there is none, and the time on its server's clock.
 
     A stream without its group has been delivered nothing: the group will be made again at id 0. One that can't be asked
@@ -79,6 +95,20 @@ async def _first_undelivered(
         if groups and not found:
             raise next(answer for answer in [*pages, *answers] if isinstance(answer, BaseException))
     return found
+
+
+async def _first_pending(pipeline: Pipeline, groups: Mapping[str, str]) -> Mapping[str, bytes | None]:
+    """By stream the id of the first entry that its group was given and has not acknowledged, None where there is none.
+
+    One that can't be asked is missing.
+    """
+    with translating():
+        answers = await pipeline.execute([("XPENDING", *each) for each in groups.items()]) if groups else []
+    return {
+        stream: None if isinstance(answer, ResponseError) else cast(Any, answer)[1]
+        for stream, answer in zip(groups, answers, strict=True)
+        if isinstance(answer, ResponseError) or not isinstance(answer, BaseException)
+    }
 
 
 def _look(stream: str) -> Command:

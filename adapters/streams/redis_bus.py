@@ -24,7 +24,7 @@ from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
 from adapters.streams.masters import follow
 from adapters.streams.names import Streams
-from adapters.streams.progress import delivered_until, unsettled
+from adapters.streams.progress import delivered_until, settled_until, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
@@ -173,6 +173,10 @@ class RedisBus:
     async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
         """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
         return await delivered_until(self._shared.pipeline, groups, self._shared.clock)
+
+    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
+        """How far each stream's group has acknowledged, by our clock; see `adapters.bus.Bus`."""
+        return await settled_until(self._shared.pipeline, groups, self._shared.clock)
 
 
 def unique_consumer(rng: Random) -> str:

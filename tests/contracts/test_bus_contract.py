@@ -228,6 +228,24 @@ async def test_how_far_a_group_was_delivered_is_told_in_our_time(world: World, s
     assert abs(until - datetime.now(UTC)) < timedelta(seconds=5)
 
 
+async def test_what_was_delivered_and_not_acknowledged_is_not_settled(
+    world: World, stream: str, reading: MakeBus
+) -> None:
+    publisher, groups = world.bus(), {stream: "inventory", f"{world.streams.prefix}nowhere": "nobody"}
+    assert set((await publisher.settled_until(groups)).values()) == {None}
+    await publisher.publish(numbered(stream, 1))
+    assert (await publisher.settled_until(groups))[stream] is not None, "nobody has it yet"
+
+    leaving = Recorder(lambda _: Leave("not now"))
+    bus = await reading(leaving)
+    await eventually(lambda: leaving.names)
+    until = (await publisher.settled_until(groups))[stream]
+    assert until is not None
+    assert abs(until - datetime.now(UTC)) < timedelta(seconds=5)
+    assert (await publisher.delivered_until(groups))[stream] is None
+    await bus.stop()
+
+
 async def test_a_stream_that_cannot_be_asked_hides_no_other(world: World, stream: str) -> None:
     bus, refusing = world.bus(), world.streams.replies
     await world.refuse(refusing, refused=True)

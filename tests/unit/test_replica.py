@@ -10,7 +10,9 @@ from orchestrator.core.state import Status
 from orchestrator.replica import ADOPTED_FOR
 from orchestrator.sending_again import TOGETHER
 from orchestrator.shares import WHOLE, Share
+from sagas import Definitions
 from support.replicas import INVENTORY, STREAMS, InMemory, Installation
+from support.shapes import shape
 
 
 @pytest.fixture
@@ -264,3 +266,31 @@ async def test_while_one_stream_refuses_the_others_are_not_filled_again_and_agai
 async def _deliver(*replicas: InMemory) -> None:
     for one in replicas:
         await one.deliver()
+
+
+async def test_a_definition_that_one_replica_does_not_know_is_looked_after_by_the_others(
+    installation: Installation,
+) -> None:
+    newer, older = await installation.begin(2)
+    older.engine.definitions = Definitions([shape("u")])
+    ids = [f"s-{number}" for number in range(20)]
+    await newer.start(*ids)
+    installation.server.groups[INVENTORY, "inventory"].delivered = len(ids)  # And nobody answers: all of it was lost.
+    for _ in range(8):
+        await installation.beat(1)
+        for one in (older, newer):
+            await one.sweeper.sweep()
+    assert len(installation.replytos()) == 2 * len(ids)
+
+
+async def test_a_definition_that_no_replica_knows_stands_before_no_timer_for_long(installation: Installation) -> None:
+    replicas = await installation.begin(2)
+    await replicas[0].start(*(f"s-{number}" for number in range(20)))
+    for one in replicas:
+        one.engine.definitions = Definitions([shape("u")])
+    for _ in range(8):
+        await installation.beat(1)
+        for one in replicas:
+            await one.sweeper.sweep()
+    now = installation.clock.now()
+    assert all(state.wake_at and state.wake_at > now for state in installation.store.sagas.values())

@@ -1,16 +1,17 @@
 """The timers on in-memory twins: what is sent again, what counts, and what does not."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from adapters.bus import Entry
+from adapters.bus import Delivery, Entry, Subscription, Verdict
 from adapters.errors import Unavailable
 from adapters.memory_bus import MemoryBus
 from adapters.streams.envelope import encode_reply
-from adapters.streams.names import Streams
+from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.sweeper import BEHIND_S, Sweeper
 from orchestrator.work import Input
@@ -24,6 +25,12 @@ from support.replicas import One
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+async def never(_: Sequence[Delivery]) -> Sequence[Verdict]:
+    """A handler that does not come to an end."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def test_silence_counts_only_for_an_engine_that_listened_all_the_while(world: World) -> None:
@@ -73,24 +80,23 @@ async def test_a_reply_that_waits_in_our_own_stream_is_no_silence(world: World) 
     assert world.clock.now() < pending.deadline <= world.clock.now() + timedelta(seconds=3), "soon looked at again"
 
 
-async def test_everything_in_flight_is_sent_again_when_replies_were_lost(world: World) -> None:
-    await world.start("a", "b", "c")
-    await world.engine.apply([Input("c", success(world.state("c")))])
-    assert await world.engine.resend(None, page=2) == 3
-    assert len(world.sent(INVENTORY)) == 3 + 2
-    assert len(world.sent(PAYMENT)) == 1 + 1
-    assert await world.engine.resend("payment") == 1
-
-
-async def test_what_a_stream_refuses_has_not_been_sent_again(world: World) -> None:
-    await world.start("a", "b", "c")
-    await world.engine.apply([Input("a", success(world.state("a")))])
-    world.clock.advance(1)
-    world.bus.server.refused.add(PAYMENT)
-    with pytest.raises(Unavailable, match="the commands of 1 sagas"):
-        await world.engine.resend(None)
-    assert world.engine.announcer.sent_again_at < world.clock.now()
-    assert len(world.sent(INVENTORY)) == 3 + 2
+@pytest.mark.parametrize(("in_hand_s", "attempt"), [(10, 1), (40, 2)])
+async def test_a_reply_in_the_hands_of_somebody_who_died_is_no_silence_for_a_while(
+    world: World, in_hand_s: int, attempt: int
+) -> None:
+    await world.start("a")
+    world.deliver_all(INVENTORY, "inventory")
+    another = MemoryBus(world.clock, world.bus.server)
+    another.subscribe(Subscription(STREAMS.replies, ORCHESTRATOR_GROUP, never))
+    world.clock.advance(31 - in_hand_s if in_hand_s < 31 else 0)
+    await world.bus.publish([Entry(STREAMS.replies, encode_reply(success(world.state("a")).reply))])
+    reading = asyncio.create_task(another.run_until_idle())
+    await eventually(lambda: world.bus.server.groups[STREAMS.replies, ORCHESTRATOR_GROUP].delivered == 1)
+    another.kill()
+    world.clock.advance(in_hand_s)
+    await world.sweeper.sweep()
+    assert world.state("a").pending[0].attempt == attempt
+    reading.cancel()
 
 
 async def test_a_retry_is_held_back_until_its_time_and_then_sent(world: World) -> None:
