@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from adapters.errors import Conflict, Unavailable
-from adapters.mongo_errors import DUPLICATE_KEY, UNKNOWN_COMMIT, NoSessions, following, translating
+from adapters.mongo_errors import DUPLICATE_KEY, STANDALONE, UNKNOWN_COMMIT, NoSessions, following, translating
 from adapters.mongo_writes import (
     DURABLE,
     Document,
@@ -103,11 +103,13 @@ class Mongo:
         )
 
     async def ping(self) -> None:
-        """Raises `Unavailable` unless a primary answers."""
+        """Raises `Unavailable` unless a primary answers, of a replica set or through a mongos."""
         with translating():
             hello = await self._client.admin.command("hello")
         if not hello.get("isWritablePrimary"):
             raise Unavailable("MongoDB has no primary")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise Unavailable(STANDALONE)
 
     async def close(self) -> None:
         """Close every connection."""

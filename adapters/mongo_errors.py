@@ -16,6 +16,7 @@ from pymongo.errors import (
 
 from adapters.errors import Conflict, Locked, PositionLost, Unavailable
 
+ILLEGAL_OPERATION = 20
 WRITE_CONFLICT = 112
 DUPLICATE_KEY = 11000
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"  #: a label of errors
@@ -29,6 +30,13 @@ AWAY_CODES = frozenset({
     8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031,
 })
 # fmt: on
+
+
+#: It takes single writes as if nothing were wrong, and no transaction ever.
+STANDALONE = (
+    "MongoDB is a standalone server, which has no transactions: start mongod with `--replSet rs0`, run `rs.initiate()` "
+    "in mongosh once, and write `?replicaSet=rs0` into SAGA_MONGO_URL"
+)
 
 
 class NoSessions(Unavailable):
@@ -54,6 +62,8 @@ def _translate_code(error: PyMongoError, code: int | None) -> Exception:
         return Locked(str(code))
     if error.has_error_label("TransientTransactionError"):
         return Conflict(str(code))
+    if code == ILLEGAL_OPERATION and "Transaction numbers" in str(error):
+        return Unavailable(STANDALONE)
     return Unavailable(f"MongoDB refuses for now: code {code}") if code in AWAY_CODES else error
 
 

@@ -56,6 +56,7 @@ from sagas import Definitions
 log = structlog.get_logger(__name__)
 
 RETRY_PREPARING_S = 1.0
+WAITING = "waiting for MongoDB to begin"
 SERVICE = "saga-orchestrator"  #: its name in traces
 
 
@@ -102,7 +103,6 @@ class Orchestrator:
         self.app = Application(self.services)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: list[asyncio.Task[None]] = []
-        self._prepared = False
 
     def _engine(self, definitions: Definitions) -> Engine:
         spans = [SagaSpans(self.tracer, self.bus.streams.replies)] if self.tracer.on else []
@@ -121,6 +121,7 @@ class Orchestrator:
         settings, engine, bus, streams = self.settings, self.engine, self.bus, self.bus.streams
         starts = {"batch": settings.start_batch, "limit": settings.max_starting}
         self.starter = Starter(engine, gather_s=settings.start_gather_s, **starts)
+        self.starter.refusing = WAITING
         limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
         backlog = backlog_of(bus.figures, streams, self._watched)
         self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
@@ -200,15 +201,16 @@ class Orchestrator:
 
     async def _prepare(self) -> None:
         """Nothing is received or sent before it is known that the definitions fit."""
+        await self.store.ping()
         await self.store.prepare()
         await self.dead_letters.prepare()
         await self.audit.prepare()
         await check_in_flight(self.store, self.engine.definitions)
         await self.admission.sample()  # Before events are read: how many depends on it.
+        self.starter.refusing = None
         await self.bus.start()
         self._run(self.replica.run(), self.sweeper.run(), self.admission.run())
         self._run(self.services.keys.run(self.clock), self.retention.run())
-        self._prepared = True
         log.info("orchestrator-started", sagas=list(self.engine.definitions.names))
 
     async def _prepare_later(self) -> None:
@@ -231,9 +233,7 @@ class Orchestrator:
         await asyncio.gather(self.sampler.stop(), self.listeners.stop(), *self._tasks, return_exceptions=True)
 
     def _not_ready(self) -> str | None:
-        if self.services.stopping.is_set():
-            return "stopping"
-        return None if self._prepared else "waiting for MongoDB to begin"
+        return "stopping" if self.services.stopping.is_set() else self.starter.refusing
 
 
 def _uuid7() -> str:

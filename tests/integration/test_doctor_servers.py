@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from participants.app import SHIPPED
 from sagas.order import order
 from support import eventually
 from support.commandline import CommandLine
-from support.doctors import Standalone, examine
+from support.doctors import examine, standalone
 from support.services import ordering, participating, serving, settings_for
+
+__all__ = ["standalone"]  # a fixture
 
 Checks = dict[str, dict[str, str]]
 
@@ -41,14 +43,6 @@ class SkewedClock(SystemClock):
 @pytest.fixture
 def settings(mongo_url: str, redis_url: str) -> Settings:
     return settings_for(mongo_url, redis_url)
-
-
-@pytest.fixture
-def standalone(server_directory: Path) -> Iterator[MongoServer]:
-    server = Standalone(server_directory)
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -5,13 +5,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from adapters.errors import Unavailable
 from adapters.mongo import Driver, Mongo, Session, translating
-from adapters.servers import initiate_replica_set
+from adapters.servers import MongoServer, initiate_replica_set
 from chaos.real.servers import ChaosMongo, RealServers
+from orchestrator.app import Orchestrator
+from support.doctors import standalone
+from support.services import ordering, settings_for
 from support.waiting import eventually
+
+__all__ = ["standalone"]  # a fixture
 
 
 async def test_a_server_that_says_it_shuts_down_and_does_not_is_soon_asked_again(server_directory: Path) -> None:
@@ -80,3 +86,32 @@ async def _taken(numbers: Any) -> bool:
     except Unavailable:
         return False
     return True
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_a_server_that_belongs_to_no_replica_set_is_away_for_transactions(
+    driver: Driver, standalone: MongoServer
+) -> None:
+    """It takes single writes. A participant that answered `failed` would have orders compensated, and not even that."""
+    mongo = Mongo.connect(standalone.url.replace("replicaSet=rs0", ""), driver=driver)
+    try:
+        with pytest.raises(Unavailable, match="--replSet"):
+            await mongo.ping()
+        assert not await _committed(mongo)
+    finally:
+        await mongo.close()
+
+
+async def test_nothing_is_started_on_a_server_that_belongs_to_no_replica_set(
+    standalone: MongoServer, redis_url: str
+) -> None:
+    settings = settings_for(standalone.url.replace("replicaSet=rs0", ""), redis_url)
+    orchestrator = Orchestrator(settings)
+    await orchestrator.start()
+    transport = httpx.ASGITransport(orchestrator.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://orchestrator") as client:
+        refused = await client.post("/v1/sagas", json=ordering())
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+        assert "waiting for MongoDB" in refused.json()["detail"]
+        assert (await client.get("/readyz")).status_code == 503
+    await orchestrator.stop()

@@ -4,8 +4,11 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from adapters.servers import MongoServer
 from orchestrator.settings import Settings
@@ -21,6 +24,14 @@ class Standalone(MongoServer):
 
     def _prepare(self) -> None:
         """Nothing is initiated."""
+
+
+@pytest.fixture
+def standalone(server_directory: Path) -> Iterator[MongoServer]:
+    server = Standalone(server_directory)
+    server.start()
+    yield server
+    server.kill()
 
 
 class Said(dict[str, Any]):
