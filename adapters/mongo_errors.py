@@ -14,10 +14,11 @@ from pymongo.errors import (
     WaitQueueTimeoutError,
 )
 
-from adapters.errors import Conflict, Locked, PositionLost, Unavailable
+from adapters.errors import Aborted, Conflict, Locked, PositionLost, Taken, Unavailable
 
 ILLEGAL_OPERATION = 20
 WRITE_CONFLICT = 112
+NO_SUCH_TRANSACTION = 251
 DUPLICATE_KEY = 11000
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"  #: a label of errors
 
@@ -45,7 +46,7 @@ class NoSessions(Unavailable):
 
 def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, DuplicateKeyError):
-        return Conflict(str(error.code))
+        return Taken(str(error.code))
     if isinstance(error, BulkWriteError):
         return _translate_bulk(error)
     if error.has_error_label(UNKNOWN_COMMIT):
@@ -60,6 +61,8 @@ def _translate(error: PyMongoError) -> Exception:
 def _translate_code(error: PyMongoError, code: int | None) -> Exception:
     if code == WRITE_CONFLICT:
         return Locked(str(code))
+    if code == NO_SUCH_TRANSACTION:
+        return Aborted(str(code))
     if error.has_error_label("TransientTransactionError"):
         return Conflict(str(code))
     if code == ILLEGAL_OPERATION and "Transaction numbers" in str(error):
@@ -72,7 +75,9 @@ def _translate_bulk(error: BulkWriteError) -> Exception:
     codes = {failure.get("code") for failure in details.get("writeErrors", [])}
     if WRITE_CONFLICT in codes:
         return Locked(str(WRITE_CONFLICT))
-    if DUPLICATE_KEY in codes or error.has_error_label("TransientTransactionError"):
+    if DUPLICATE_KEY in codes:
+        return Taken(str(DUPLICATE_KEY))
+    if error.has_error_label("TransientTransactionError"):
         return Conflict(str(sorted(code for code in codes if code)))
     if details.get("writeConcernErrors") or codes & AWAY_CODES:
         return Unavailable("MongoDB did not confirm a write")

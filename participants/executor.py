@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from adapters.clock import Clock
-from adapters.errors import Conflict, Unavailable
+from adapters.errors import Aborted, Conflict, Taken, Unavailable
 from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
 from participants.handlers import (
     CONFLICT,
     INVALID_COMMAND,
+    TOO_SLOW,
     UNKNOWN_COMMAND,
     Mode,
     Registration,
@@ -30,6 +31,11 @@ from sagas.contracts import REVOKE
 from sagas.messages import CommandMessage, Kind, Outcome
 
 AT_ONCE = 8  #: commands done one by one, at the same time, of different actions
+
+_TOO_SLOW = (
+    "MongoDB has ended the transaction by itself, several times: it may not take longer than "
+    "transactionLifetimeLimitSeconds, all commands of a batch together"
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -140,9 +146,6 @@ class Executor:
             return folded.answers[0], bool(folded.repeats)
         except Unavailable:
             raise
-        except Conflict:
-            said = "too many concurrent writers, or a duplicate key of the handler's"
-            return Answer.no(Outcome.FAILED, CONFLICT, said), False
         except Exception as error:  # noqa: BLE001  # Only this command fails; the orchestrator is told, without a trace.
             _log.error(
                 "command-failed",
@@ -151,7 +154,7 @@ class Executor:
                 type=command.type,
                 exc_info=own_frames(error),
             )
-            return failed(error), False
+            return _failed(error), False
 
     async def _resolve(self, action: Row) -> Answer | None:
         """Settle the action in doubt; an answer where that could not be done."""
@@ -164,3 +167,15 @@ class Executor:
             detail = presentable(f"{action.id}: {type(error).__name__}: {error}")
             return Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, detail)
         return None
+
+
+def _failed(error: Exception) -> Answer:
+    match error:
+        case Taken():
+            return Answer.no(Outcome.FAILED, CONFLICT, "a unique key that the handler writes is there already")
+        case Aborted():
+            return Answer.no(Outcome.FAILED, TOO_SLOW, _TOO_SLOW)
+        case Conflict():
+            return Answer.no(Outcome.FAILED, CONFLICT, "too many concurrent writers")
+        case _:
+            return failed(error)

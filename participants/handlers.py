@@ -30,7 +30,8 @@ MAX_DETAIL_CHARS = 500  #: of an error message that leaves the process
 INVALID_COMMAND = "invalid-command"  #: the data does not fit the endpoint's command
 UNKNOWN_COMMAND = "unknown-command"  #: no handler for this type
 HANDLER_ERROR = "handler-error"  #: the handler raised something else than `Reject`
-CONFLICT = "conflict"  #: too many concurrent writers
+CONFLICT = "conflict"  #: too many concurrent writers, or a unique key that is there already
+TOO_SLOW = "too-slow"  #: MongoDB ended the transaction by itself, again and again
 
 
 class Mode(StrEnum):

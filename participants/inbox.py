@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from adapters.clock import Clock
-from adapters.errors import Conflict, Locked, Unavailable
+from adapters.errors import Aborted, Conflict, Locked, Taken, Unavailable
 from adapters.mongo import (
     ASCENDING,
     Document,
@@ -30,6 +30,7 @@ T = TypeVar("T")
 COLLECTION = "inbox"
 EXPIRY = timedelta(days=90)  #: how long rows and tombstones are kept
 TRIES = 25  #: of one transaction; a hot row meets that many conflicts only with that many rivals at once
+FEW = 3  #: tries of one that reading again, or a moment, should have helped
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
 READ_FIRST = "rows are written when the transaction ends: none can be read after that"
@@ -90,13 +91,17 @@ async def restarting(once: Callable[[], Awaitable[T]], clock: Clock, random: Ran
     """Call `once` until it meets no `Conflict`, at most `tries` times, after longer and longer random pauses.
 
     Where a lock outlasts them all, that is nobody's failure: MongoDB keeps the locks of a process that died in a
-    transaction for up to `transactionLifetimeLimitSeconds`. So it is `Unavailable`, which is never counted.
+    transaction for up to `transactionLifetimeLimitSeconds`. So it is `Unavailable`, which is never counted. A key that
+    is taken, or a transaction that MongoDB ends by itself, is tried a few times only: others wait for their turn.
     """
-    pause_s = FIRST_PAUSE_S
+    pause_s, helpless = FIRST_PAUSE_S, 0
     for _ in range(tries - 1):
         try:
             return await once()
-        except Conflict:
+        except Conflict as conflict:
+            helpless += isinstance(conflict, Taken | Aborted)
+            if helpless == FEW:
+                raise
             await clock.sleep(random.uniform(0, pause_s))
             pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
     try:

@@ -1,9 +1,9 @@
 """What an error of MongoDB says about the one who asked: nothing, mostly."""
 
 import pytest
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
-from adapters.errors import Locked, Unavailable
+from adapters.errors import Aborted, Conflict, Locked, Taken, Unavailable
 from adapters.mongo import translating
 
 
@@ -17,6 +17,20 @@ def test_a_server_that_refuses_everybody_is_away(code: int) -> None:
 def test_a_write_conflict_is_a_lock() -> None:
     with pytest.raises(Locked), translating():
         raise OperationFailure("conflict", 112)
+
+
+@pytest.mark.parametrize(
+    ("error", "meaning"),
+    [
+        (DuplicateKeyError("E11000", 11000), Taken),
+        (BulkWriteError({"writeErrors": [{"code": 11000}]}), Taken),
+        (OperationFailure("gone", 251), Aborted),
+    ],
+    ids=["key", "keys", "transaction"],
+)
+def test_a_conflict_says_of_what_kind_it_is(error: PyMongoError, meaning: type[Conflict]) -> None:
+    with pytest.raises(meaning), translating():
+        raise error
 
 
 def test_what_is_nobodys_but_our_own_fault_passes_as_it_is() -> None:

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from adapters.errors import Conflict, Locked, Unavailable
+from adapters.errors import Aborted, Conflict, Locked, Taken, Unavailable
 from participants.inbox import restarting
 from support.clock import ManualClock
 
@@ -20,14 +20,18 @@ async def test_a_lock_that_outlasts_every_try_is_nobodys_failure() -> None:
         await restarting(once, ManualClock(), Random(1), tries=25)
 
 
-async def test_a_conflict_that_never_ends_is_told_as_one() -> None:
-    """A handler that breaks a unique index of its own will do so for ever."""
+@pytest.mark.parametrize(("conflict", "tries"), [(Conflict, 25), (Taken, 3), (Aborted, 3)])
+async def test_a_conflict_that_never_ends_is_told_as_one(conflict: type[Conflict], tries: int) -> None:
+    """A handler that breaks a unique index of its own, or takes too long, will do so for ever, and others wait."""
+    tried = []
 
     async def once() -> NoReturn:
-        raise Conflict("11000")
+        tried.append(1)
+        raise conflict("11000")
 
-    with pytest.raises(Conflict):
+    with pytest.raises(conflict):
         await restarting(once, ManualClock(), Random(1), tries=25)
+    assert len(tried) == tries
 
 
 async def test_each_try_starts_over_until_one_gets_through() -> None:
