@@ -39,7 +39,7 @@ ALERTS = (
         "SagaOld",
         "time() - max by (saga) (saga_oldest_active_timestamp_seconds) > 900",
         "a saga does not come to its end",
-        "saga ls --status running, the last ones: saga show ID says what each waits for.",
+        "saga ls --status running, and --status compensating, the last ones: saga show ID says what each waits for.",
     ),
     Alert(
         "SagaNoneEnds",
@@ -103,7 +103,7 @@ ALERTS = (
         "SagaEntriesVanished",
         "increase(saga_bus_entries_vanished_total[10m]) > 0",
         "somebody trims or deletes entries by hand",
-        "Who else uses this Redis? Command and reply streams are trimmed by the orchestrator alone.",
+        "Who else uses this Redis? Orchestrators trim replies, participants their own commands: only what is settled.",
         lasting="0m",
         severity="ticket",
     ),

@@ -35,7 +35,8 @@ ACTIVE = _gauge(
 )
 OLDEST = _gauge(
     "saga_oldest_active_timestamp_seconds",
-    "When the oldest saga that has not ended was created; absent without any. Its age: time() - this.",
+    "When the oldest saga that is running or compensating was created; absent without any. Its age: time() - this. "
+    "A stuck one waits for a person, not for its turn: it is in `saga_active`.",
     "saga",
 )
 

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from adapters.metrics import WithoutCreationTimes, build_family, bus_families
 from adapters.streams.figures import GroupFigures, StreamFigures
+from orchestrator.core.state import Status
 from orchestrator.metrics import catalogue
 from orchestrator.metrics.census import IN_FLIGHT, Row
 from orchestrator.metrics.recorder import Recorder
@@ -74,6 +75,8 @@ def _in_flight(census: Sequence[Row], sagas: Sequence[str]) -> Iterator[Metric]:
     yield catalogue.ACTIVE.family(counts.items())
     oldest: dict[tuple[str, ...], float] = {}
     for row in census:
+        if row.status is Status.STUCK:
+            continue  # It has an alert of its own, and would hide one that should move.
         at = row.oldest.timestamp()
         oldest[row.saga,] = min(at, oldest.get((row.saga,), at))
     yield catalogue.OLDEST.family(oldest.items())

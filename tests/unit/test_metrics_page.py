@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from adapters.streams.figures import GroupFigures, StreamFigures
 from adapters.streams.names import Streams
 from cli.metrics_page import as_markdown
 from orchestrator.api.guard import Limits
+from orchestrator.core.state import Status
 from orchestrator.metrics.catalogue import every_metric
 from orchestrator.metrics.census import MemoryCensus
 from orchestrator.metrics.exposition import Exposition
@@ -26,6 +29,7 @@ from sagas.order import order
 from support.api import Api, running
 from support.engines import World
 from support.metrics import Read
+from support.orders import started
 from support.source import ROOT
 
 STREAMS = (
@@ -55,8 +59,8 @@ class Redis:
 class Scraped:
     """Metrics over in-memory twins."""
 
-    def __init__(self, redis: Redis | None = None) -> None:
-        self.world, self.redis = World(), redis or Redis()
+    def __init__(self, redis: Redis | None = None, world: World | None = None) -> None:
+        self.world, self.redis = world or World(), redis or Redis()
         sources = Sources(
             sagas=["order"],
             counts=Counts(settled=7),
@@ -151,6 +155,21 @@ async def test_the_sagas_in_flight_and_the_oldest_of_them() -> None:
     assert page.value("saga_active", saga="order", status="running") == 2
     assert page.value("saga_active", saga="order", status="stuck") == 0
     assert page.value("saga_oldest_active_timestamp_seconds", saga="order") == begun
+
+
+async def test_one_that_waits_for_a_person_is_not_the_oldest_and_hides_none_that_should_move() -> None:
+    scraped = Scraped()
+    begun = scraped.world.clock.now()
+    store = scraped.world.store
+    await store.insert([replace(started("a", begun).state, status=Status.STUCK)])
+    page = await scraped.read()
+    assert page.value("saga_active", saga="order", status="stuck") == 1
+    assert page.value("saga_oldest_active_timestamp_seconds", saga="order") is None
+    for seconds, (saga_id, status) in enumerate({"b": Status.COMPENSATING, "c": Status.RUNNING}.items(), start=1):
+        await store.insert([replace(started(saga_id, begun + timedelta(seconds=seconds)).state, status=status)])
+    scraped = Scraped(world=scraped.world)
+    page = await scraped.read()
+    assert page.value("saga_oldest_active_timestamp_seconds", saga="order") == begun.timestamp() + 1
 
 
 async def test_without_sagas_in_flight_there_is_no_oldest() -> None:
