@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from adapters.errors import Unavailable
+from participants.context import BatchTransaction
+from participants.participant import Participant
 from participants.turns import Turns
+from support.participants import TAKE, Bench, Take, Taken, action, deliveries
 
 
 class Handler:
@@ -61,6 +65,27 @@ async def test_what_may_have_killed_a_process_has_no_company() -> None:
     handler.go.set()
     await asyncio.gather(*tasks, alone)
     assert handler.turns == [[1], [2], [9]]
+
+
+async def test_what_was_delivered_before_has_no_company() -> None:
+    handler = Handler()
+    bank = Participant("bank")
+
+    @bank.handles(TAKE, batch=True)
+    async def take(commands: Sequence[Take], _tx: BatchTransaction) -> Sequence[Taken]:
+        await handler([command.amount for command in commands])
+        return [Taken(amount=command.amount) for command in commands]
+
+    service = Bench(bank).service
+    first, second, before = (deliveries([action(f"s{number}", amount=number)]) for number in (1, 2, 9))
+    tasks = [asyncio.create_task(service.handle(first))]
+    while not handler.turns:
+        await asyncio.to_thread(int)
+    again = [replace(delivery, redelivered=True) for delivery in before]
+    tasks += [asyncio.create_task(service.handle(second)), asyncio.create_task(service.handle(again))]
+    handler.go.set()
+    await asyncio.gather(*tasks)
+    assert sorted(handler.turns) == [[1], [2], [9]]
 
 
 async def test_a_turn_that_fails_fails_for_all_of_it_and_the_next_one_comes() -> None:
