@@ -19,7 +19,7 @@ from sagas.values import dataclass, replace
 CLOCK_MARGIN = timedelta(days=1)  #: between "rows may be gone" and the expiry: clocks differ, MongoDB deletes late
 
 COMPENSATED = "compensated"  #: refusal of an action whose compensation came first
-REVOKED = "revoked"  #: refusal of an action that was revoked before it ran
+REVOKED = "revoked"  #: refusal of a command that was revoked before it ran, or was known to have run
 EXPIRED = "expired"  #: too old to tell whether it was done: its row may have expired
 OUTCOME_UNKNOWN = "outcome-unknown"  #: the action's effect outside may or may not have happened
 
@@ -117,11 +117,22 @@ class InDoubt:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """A revoke of a compensation that was announced and has no outcome: it is never called again, nor found out.
+
+    Only an operator who skips it revokes a compensation, because it counts as done by hand. Asking whoever does it
+    with the same key would do it now if no call had reached them, beside what was done by hand.
+    """
+
+    compensation: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Expired:
     """No row, and so old that a row may have expired: change nothing."""
 
 
-Verdict = Repeat | Refuse | Run | Undo | NullCompensation | AlreadyTookEffect | InDoubt | Expired
+Verdict = Repeat | Refuse | Run | Undo | NullCompensation | AlreadyTookEffect | InDoubt | GiveUp | Expired
 
 
 def decide(command: CommandMessage, own: Row | None, action: Row | None, now: datetime, expiry: timedelta) -> Verdict:
@@ -143,7 +154,7 @@ def _decide_undoing(
         too_old = _too_old(command.undoes_time or command.first_time, now, expiry)
         return Expired() if too_old else NullCompensation(tombstone=True)
     if action.outcome is None:
-        return InDoubt(action)
+        return InDoubt(action) if action.kind is Kind.ACTION else GiveUp(action)
     if not action.took_effect:
         return NullCompensation(tombstone=False)
     return AlreadyTookEffect(action) if command.kind is Kind.REVOKE else Undo(action, intent=own)
@@ -163,7 +174,7 @@ class Settled:
 
 def settle(
     command: CommandMessage,
-    verdict: Repeat | Refuse | NullCompensation | AlreadyTookEffect | InDoubt | Expired,
+    verdict: Repeat | Refuse | NullCompensation | AlreadyTookEffect | InDoubt | GiveUp | Expired,
     now: datetime,
     expiry: timedelta,
 ) -> Settled:
@@ -179,6 +190,11 @@ def settle(
             return Settled(answer_of(own), (own,))
         case InDoubt(action):
             return Settled(Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, f"{action.id} has no known outcome yet"))
+        case GiveUp(compensation):
+            own = _row(command, Answer(Outcome.SUCCEEDED, {}), now, expiry)
+            detail = f"{command.id} came first, and whether the effect had happened was not known"
+            refusal = Answer.no(Outcome.REJECTED, REVOKED, detail)
+            return Settled(answer_of(own), (own, replace(compensation, outcome=refusal.outcome, reply=refusal.data)))
         case Expired():
             return Settled(Answer.no(Outcome.FAILED, EXPIRED, f"first sent {command.first_time.isoformat()}"))
 

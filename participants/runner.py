@@ -4,11 +4,13 @@ Effects outside the database (`external=True`): the intent is committed first, t
 any transaction with an idempotency key, then the outcome is committed. Whoever finds an intent without an outcome
 (a redelivery, or the compensation) calls the handler again *with the same key*. So: the handler is called at least
 once, and the effect happens once exactly as far as the other side honours the key; its outcome is never guessed, and
-nothing is undone before it is known.
+nothing is undone before it is known. An announced compensation that an operator skips is not called again.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
 
 from adapters.clock import Clock
 from adapters.errors import Conflict
@@ -17,9 +19,11 @@ from participants.fold import Call, Fold, Folded
 from participants.handlers import Mode, Registration, rejected
 from participants.inbox import Inbox, InboxTransaction
 from sagas.contracts import Reject
-from sagas.messages import CommandMessage
+from sagas.messages import CommandMessage, Outcome
 
 EXTERNAL_TIMEOUT_S = 30.0  #: a call to the outside that takes longer has no known outcome
+
+_log = structlog.get_logger(__name__)
 
 Perform = Callable[[InboxTransaction, Sequence[Call]], Awaitable[Sequence[Answer]]]
 
@@ -27,10 +31,18 @@ Perform = Callable[[InboxTransaction, Sequence[Call]], Awaitable[Sequence[Answer
 class Runner:
     """Runs the handlers of one participant."""
 
-    def __init__(self, handlers: Mapping[str, Registration], inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        handlers: Mapping[str, Registration],
+        inbox: Inbox,
+        clock: Clock,
+        *,
+        external_timeout_s: float = EXTERNAL_TIMEOUT_S,
+    ) -> None:
         self._handlers = handlers
         self._inbox = inbox
         self._clock = clock
+        self._external_timeout_s = external_timeout_s
 
     async def together(self, commands: Sequence[CommandMessage]) -> Folded:
         """All in one transaction; raises what any handler raises, and then nothing has happened.
@@ -64,9 +76,13 @@ class Runner:
         announced = await self._announce(command)
         if isinstance(announced, Folded):
             return announced
-        async with asyncio.timeout(EXTERNAL_TIMEOUT_S):
+        async with asyncio.timeout(self._external_timeout_s):
             answer = await announced.registration.call(announced.command, announced.context)
-        return await self._transact([command], _given(answer))
+        folded = await self._transact([command], _given(answer))
+        if answer.outcome is Outcome.SUCCEEDED and folded.answers[0].outcome is not Outcome.SUCCEEDED:
+            # It was given up during the call: whoever skipped it may have done it by hand as well.
+            _log.error("effect-after-revoke", saga_id=command.saga_id, command_id=command.id, type=command.type)
+        return folded
 
     async def _announce(self, command: CommandMessage) -> Folded | Call:
         async def body(tx: InboxTransaction) -> Folded | Call:

@@ -75,6 +75,12 @@ def revoke(saga_id: str = "s1", step: str = "take", participant: str = "bank") -
     return message(f"{saga_id}/{step}/revoke", f"{participant}.revoke", {}, undoes=f"{saga_id}/{step}/action")
 
 
+def skip_of_compensation(saga_id: str = "s1", step: str = "take", attempt: int = 1) -> CommandMessage:
+    """The revoke of a stuck compensation, which an operator counts as done by hand."""
+    undoes = f"{saga_id}/{step}/compensation"
+    return message(f"{saga_id}/{step}/revoke/2", "bank.revoke", {}, attempt=attempt, undoes=undoes)
+
+
 def message(
     command_id: str,
     command_type: str,

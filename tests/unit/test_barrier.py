@@ -13,6 +13,7 @@ from participants.barrier import (
     AlreadyTookEffect,
     Answer,
     Expired,
+    GiveUp,
     InDoubt,
     NullCompensation,
     Refuse,
@@ -29,10 +30,10 @@ from participants.barrier import (
     settle,
 )
 from sagas.messages import CommandMessage, Outcome
-from support.participants import NOW, action, compensation, revoke
+from support.participants import NOW, action, compensation, revoke, skip_of_compensation
 
 EXPIRY = timedelta(days=90)
-DO, UNDO, REVOKE = action(amount=3), compensation(), revoke()
+DO, UNDO, REVOKE, SKIP = action(amount=3), compensation(), revoke(), skip_of_compensation()
 DONE = Answer(Outcome.SUCCEEDED, {"amount": 3})
 NO = Answer.no(Outcome.REJECTED, "empty")
 
@@ -72,6 +73,9 @@ TABLE: list[tuple[CommandMessage, Row | None, Row | None, Verdict]] = [
     (REVOKE, None, UNDONE, NullCompensation(tombstone=False)),
     (REVOKE, None, INTENT, InDoubt(INTENT)),
     (REVOKE, REVOKE_DONE, TOMBSTONE, Repeat(REVOKE_DONE)),
+    (SKIP, None, None, NullCompensation(tombstone=True)),
+    (SKIP, None, UNDO_DONE, AlreadyTookEffect(UNDO_DONE)),
+    (SKIP, None, UNDO_INTENT, GiveUp(UNDO_INTENT)),
 ]
 
 

@@ -1,15 +1,19 @@
 """Effects outside the database: announced first, called with one key, never guessed."""
 
+import asyncio
 from collections import Counter
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.errors import Unavailable
 from participants.context import Context
 from participants.inbox import Body, Inbox
 from participants.participant import Participant, Service
+from participants.runner import Runner
 from sagas.contracts import Reject
+from sagas.messages import Outcome
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -23,6 +27,7 @@ from support.participants import (
     outcome,
     replies_of,
     revoke,
+    skip_of_compensation,
 )
 
 T = TypeVar("T")
@@ -37,6 +42,15 @@ class Processor:
         self.calls: Counter[str] = Counter()
         self.losing_answers = 0  #: how many answers get lost on the way back
         self.refuses = False
+        self.slow = False
+        self.called = asyncio.Event()
+        self.answering = asyncio.Event()
+
+    async def charge_slowly(self, key: str, amount: int) -> Taken:
+        self.called.set()
+        if self.slow:
+            await self.answering.wait()
+        return self.charge(key, amount)
 
     def charge(self, key: str, amount: int) -> Taken:
         self.calls[key] += 1
@@ -63,11 +77,11 @@ def participant(processor: Processor) -> Participant:
 
     @participant.handles(TAKE, external=True)
     async def take(command: Take, tx: Context) -> Taken:
-        return processor.charge(tx.idempotency_key, command.amount)
+        return await processor.charge_slowly(tx.idempotency_key, command.amount)
 
     @participant.handles(PUT_BACK, external=True)
     async def put_back(command: PutBack, tx: Context) -> PutBackDone:
-        processor.charge(tx.idempotency_key, -tx.action.of(TAKE).reply.amount)
+        await processor.charge_slowly(tx.idempotency_key, -tx.action.of(TAKE).reply.amount)
         return PutBackDone()
 
     return participant
@@ -138,6 +152,58 @@ async def test_a_refused_compensation_stays_announced_and_is_tried_again(bench: 
     processor.refuses = False
     assert await bench.outcomes(compensation(attempt=2)) == ["succeeded"]
     assert processor.balance == 100
+
+
+async def test_a_skipped_compensation_without_outcome_is_never_called_again(bench: Bench, processor: Processor) -> None:
+    await bench.deliver(action(amount=3))
+    processor.losing_answers = 1
+    assert await bench.outcomes(compensation()) == ["failed handler-error"]
+    skip, again = skip_of_compensation(), skip_of_compensation(attempt=2)
+    assert await bench.outcomes(skip, again, compensation(attempt=2)) == ["succeeded", "succeeded", "rejected revoked"]
+    assert processor.calls == {"s1/take/action": 1, "s1/take/compensation": 1}
+    (reply,) = await bench.deliver(revoke())
+    assert (reply.outcome.value, dict(reply.data)) == ("rejected", {"amount": 3}), "a person has undone it, not we"
+
+
+async def test_a_compensation_that_had_answered_is_not_given_up(bench: Bench, processor: Processor) -> None:
+    await bench.deliver(action(amount=3), compensation())
+    (reply,) = await bench.deliver(skip_of_compensation())
+    assert reply.outcome is Outcome.REJECTED
+    assert await bench.outcomes(compensation(attempt=2), revoke()) == ["succeeded", "succeeded"]
+    assert processor.balance == 100
+
+
+async def test_a_compensation_that_answers_after_it_was_skipped_is_told_loudly(
+    bench: Bench, participant: Participant, processor: Processor
+) -> None:
+    await bench.deliver(action(amount=3))
+    processor.slow, processor.called = True, asyncio.Event()
+    undoing = asyncio.create_task(bench.outcomes(compensation()))
+    await processor.called.wait()
+    another_process = Service(participant, bench.inbox, bench.clock)
+    (reply,) = await replies_of(another_process, skip_of_compensation())
+    assert outcome(reply) == "succeeded"
+    with capture_logs() as logs:
+        processor.answering.set()
+        assert await undoing == ["rejected revoked"]
+    assert [(log["event"], log["command_id"]) for log in logs] == [("effect-after-revoke", "s1/take/compensation")]
+
+
+async def test_a_call_that_takes_too_long_has_no_known_outcome_and_is_made_again(
+    bench: Bench, participant: Participant, processor: Processor
+) -> None:
+    runner = Runner(participant.handlers, bench.inbox, bench.clock, external_timeout_s=0)
+    processor.slow = True
+    call = asyncio.create_task(runner.attempt(action(amount=3)))
+    await processor.called.wait()
+    asyncio.get_running_loop().call_soon(processor.answering.set)
+    with pytest.raises(TimeoutError):
+        await call
+    assert bench.inbox.rows["s1/take/action"].outcome is None
+    processor.slow = False
+    folded = await runner.attempt(action(amount=3, attempt=2))
+    assert [answer.outcome for answer in folded.answers] == [Outcome.SUCCEEDED]
+    assert processor.calls == {"s1/take/action": 1}, "the first call was given up before it came through"
 
 
 class AwayOnce:
