@@ -43,5 +43,6 @@ def said(one: InFlight) -> str:
     sagas = "1 saga" if one.count == 1 else f"{one.count} sagas"
     return (
         f"The saga {one.saga!r} version {one.version} is not the one with which {sagas} in flight began. "
-        f"Put the old definition back, and give the changed one version={one.version + 1} beside it."
+        f"Put it back as it was, its input, data and messages too, and give the changed one version={one.version + 1} "
+        "beside it, with classes of its own for what differs, and name= for endpoints whose messages do."
     )

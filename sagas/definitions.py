@@ -89,7 +89,8 @@ def _message_problems(sagas: Iterable[Saga]) -> Iterator[str]:
             if not same_messages(seen, endpoint):
                 yield (
                     f"{other.name} version {other.version} and {saga.name} version {saga.version} mean different "
-                    f"messages by {endpoint.type}; give one endpoint another name="
+                    f"messages by {endpoint.type}; leave the one in use as it is, and give the other endpoint another "
+                    f"name=, such as '{endpoint.name}-2'"
                 )
 
 

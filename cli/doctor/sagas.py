@@ -59,7 +59,10 @@ def _in_flight(found: Fact[Sequence[InFlight]], definitions: Fact[Definitions]) 
     changed = [f"{_called(one)}: {one.count} began with another one" for one in found if is_changed(one, definitions)]
     strange = [f"{_called(one)}: {one.count} in flight" for one in found if is_unknown(one, definitions)]
     if changed:
-        remedy = "Put the old definition back, and give the changed one a new version beside it."
+        remedy = (
+            "Put the old definition back, its input, data and messages too, and give the changed one a new version "
+            "beside it, with classes of its own for what differs, and name= for endpoints whose messages do."
+        )
         return failed(name, f"changed under the same version: {listed(changed)}", remedy)
     if strange:
         remedy = "Put the module that has it into SAGA_DEFINITIONS, and keep it there until its sagas have ended."

@@ -102,9 +102,13 @@ async def test_a_definition_changed_while_its_sagas_are_in_flight_is_refused(mon
     mongo = Mongo.connect(mongo_url)
     store = MongoSagaStore(mongo, settings.database, random.Random(1))
     await store.insert([replace(started("a", NOW).state, fingerprint="another")])
-    with pytest.raises(ChangedDefinition, match="'order' version 1 is not the one with which 1 saga in flight began"):
+    with pytest.raises(
+        ChangedDefinition, match="'order' version 1 is not the one with which 1 saga in flight began"
+    ) as raised:
         async with serving(settings):
             pass
+    assert "its input, data and messages too" in str(raised.value)
+    assert "name= for endpoints" in str(raised.value)
     await mongo.close()
 
 

@@ -27,8 +27,8 @@ class Done(Reply):
     pass
 
 
-def saga(name: str, version: int = 1, command: type[Command] = Reserve) -> Saga:
-    endpoint = Endpoint("stock", command, Done, name="reserve")
+def saga(name: str, version: int = 1, command: type[Command] = Reserve, message: str = "reserve") -> Saga:
+    endpoint = Endpoint("stock", command, Done, name=message)
     return Saga(name, version=version, input=Place, data=Data, steps=[step("reserve", endpoint)])
 
 
@@ -88,6 +88,18 @@ def test_sagas_that_mean_different_messages_by_one_type_are_refused() -> None:
         InvalidDefinition, match=r"ask version 1 and buy version 1 mean different messages by stock\.res"
     ):
         Definitions([saga("buy"), saga("ask", command=Other)])
+
+
+def test_a_changed_message_is_told_the_name_with_which_it_may_stand_beside_the_old_one() -> None:
+    class Changed(Reserve):
+        more: int = 0
+
+    with pytest.raises(InvalidDefinition) as raised:
+        Definitions([saga("buy"), saga("buy", 2, Changed)])
+    _, _, told = str(raised.value).partition("another name=, such as ")
+
+    assert len(Definitions([saga("buy"), saga("buy", 2, Changed, told.strip("'"))])) == 2
+    assert saga("buy", 1, Changed).fingerprint != saga("buy").fingerprint, "a default does not make it the same message"
 
 
 def test_every_saga_at_the_top_of_a_module_is_loaded(modules: Path) -> None:
