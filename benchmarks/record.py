@@ -58,6 +58,7 @@ def _machine(servers: Servers) -> Found:
         versions = {
             "mongodb": mongo.server_info()["version"],
             "redis": info.get("valkey_version", info["redis_version"]),
+            "redis_server": info.get("server_name", "redis"),
         }
     return {
         "cpus": os.cpu_count(),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import HALF, Size, closed, offered
+from benchmarks.figures import machine
 from benchmarks.record import GROWTH, LONG, RESULTS
 from benchmarks.report import PAGE, PLOT, main, page, stored
 
@@ -28,7 +29,7 @@ MACHINE = {
     "cpus": 2,
     "cpu": "a kind",
     "memory_gib": 8.0,
-    "system": "Linux",
+    "system": "Linux 6.1.4-of-somebody",
     "python": "3",
     "mongodb": "6",
     "redis": "9",
@@ -70,6 +71,13 @@ def growth() -> dict[str, Any]:
 def test_the_page_is_what_the_newest_results_say() -> None:
     assert PAGE.read_text() == page(stored(RESULTS), stored(GROWTH), stored(LONG))
     assert PLOT.exists() == (stored(RESULTS) is not None)
+
+
+def test_it_says_what_it_was_measured_on() -> None:
+    named = MACHINE | {"redis_server": "redis", "load_before": [0.1]}
+
+    assert "Linux 6.1.4, Python 3, MongoDB 6, Redis 9." in machine(named)
+    assert "Valkey 9." in page(results(), None, None)
 
 
 def test_a_page_without_results_says_so() -> None:
