@@ -1,4 +1,4 @@
-"""`saga dead-letters`: messages that could not be handled. Look, put them on their streams again, remove them."""
+"""`saga dead-letters`: messages that could not be handled. Look, give them another try, remove them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ def show_one(letter_id: LetterId, url: Url = None, as_json: AsJson = False) -> N
     if letter.truncated:
         note("It was not kept whole, so it can't be redriven.")
     else:
-        note(f"\nPut it on its stream again: saga dead-letters redrive {letter.id}")
+        note(f"\nGive it another try: saga dead-letters redrive {letter.id}")
 
 
 def redrive(
@@ -71,9 +71,10 @@ def redrive(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put messages on their streams again: one, some, or all.
+    """Give messages another try: one, some, or all.
 
-    Whoever receives one twice drops the repeat.
+    Those of our own streams are put there again, and whoever receives one twice drops the repeat. One that starts a
+    saga is tried at once by the service: nothing is written to the streams of others.
     """
 
     def do(client: SyncSagaClient, letter_id: str) -> None:
@@ -81,7 +82,7 @@ def redrive(
         if as_json:
             show_json(letter.to_json())
         else:
-            note(f"{letter.id} is on {letter.stream} again.")
+            note(f"{letter.id} of {letter.stream} was given another try.")
 
     def is_wanted(letter: DeadLetter) -> bool:
         return not letter.truncated and (again or not letter.redrives) and stream in (None, letter.stream)

@@ -63,7 +63,7 @@ async def dead_letter(service: Service, letter_id: str) -> DeadLetter:
 
 
 async def redrive(service: Service, letter_id: str, *, again: bool = False) -> DeadLetter:
-    """Put the message on its stream again; with `again` also one that was redriven before. Raises `Conflict`."""
+    """Give the message another try; with `again` also one that was redriven before. Raises `Conflict`."""
     query = {"again": "true"} if again else {}
     request = Request("POST", f"{_letter(letter_id)}/redrive", query, repeatable=False)
     return read(service, DeadLetter, (await exchange(service, request)))

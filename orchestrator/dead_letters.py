@@ -46,7 +46,7 @@ class DeadLetter:
     saga_id: str  #: as the entry's `subject` says; anything
     type: str
     truncated: bool  #: something was cut off or changed, so it is not what was received
-    redrives: int = 0  #: how often it was put on its stream again
+    redrives: int = 0  #: how often it was given another try
     redriven_at: datetime | None = None
     redriven_by: str | None = None
     fields: Mapping[str, str] | None = None

@@ -33,12 +33,14 @@ LETTERS = [
     letter("d", stream="saga.commands.payment"),
 ]
 
+BEGINS = letter("e", stream="orders-stream")
+
 
 @pytest.fixture
 def service() -> Iterator[ScriptedService]:
     with scripted_service() as running:
         running.on("GET /v1/dead-letters", {"items": LETTERS, "next": None})
-        for one in LETTERS:
+        for one in [*LETTERS, BEGINS]:
             path = f"/v1/dead-letters/{one['id']}"
             running.on(f"GET {path}", one | {"fields": {"id": "x", "data": "{}"}})
             running.on(f"POST {path}/redrive", one, status=202)
@@ -69,8 +71,16 @@ def test_one_is_redriven_without_being_asked_about(service: ScriptedService) -> 
     result = saga("dead-letters", "redrive", "a" * 32, "--again", service=service)
 
     assert result.exit_code == 0
-    assert "on saga.replies again" in result.stderr
+    assert "of saga.replies was given another try" in result.stderr
     assert service.requests[0]["query"] == "again=true"
+
+
+def test_nobody_is_told_that_a_stream_of_others_was_written_to(service: ScriptedService) -> None:
+    shown = saga("dead-letters", "show", BEGINS["id"], service=service)
+    result = saga("dead-letters", "redrive", BEGINS["id"], service=service)
+
+    assert result.stderr.strip() == f"{BEGINS['id']} of orders-stream was given another try."
+    assert "on its stream" not in shown.stderr
 
 
 @pytest.mark.parametrize(
