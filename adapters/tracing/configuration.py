@@ -26,7 +26,7 @@ FLUSH_WITHIN_S = 5.0  #: how long the end of a process waits for spans to go out
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
-_INSTALL = "pip install 'saga-orchestrator[otel]'"
+_INSTALL = "pip install -e '.[otel]' in a clone of the project"
 
 
 @contextmanager

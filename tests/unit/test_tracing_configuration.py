@@ -52,7 +52,7 @@ def test_what_is_not_installed_is_said_and_sagas_run_without_traces() -> None:
     said = run(CONFIGURE, OTEL_TRACES_EXPORTER="zipkin")
     assert "False" in said
     assert "tracing-unavailable" in said
-    assert "the exporter zipkin is not installed: pip install 'saga-orchestrator[otel]'" in said
+    assert "the exporter zipkin is not installed: pip install -e '.[otel]'" in said
 
 
 def test_the_end_of_a_process_waits_for_a_dead_collector_within_its_bound() -> None:
