@@ -46,7 +46,8 @@ class ParticipantSettings(BaseSettings):
         ge=2,
         le=3_650,
         description="How long inbox rows and tombstones are kept. A command first sent longer ago than this, less a "
-        "day, is no longer done: whether it was done before can't be told.",
+        'day, is no longer done: whether it was done before can\'t be told. Before you change it, read "Retention" in '
+        "`docs/operating.md`: rows that are there keep their time, and what has gone does not come back.",
     )
     ledger_retention_days: int | None = Field(
         None,

@@ -1,6 +1,8 @@
 """What every inbox promises; the one in memory and the one in MongoDB, on both drivers."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +20,7 @@ from participants.inbox import Inbox, InboxTransaction, MongoInbox, document_of,
 from participants.memory_inbox import MemoryInbox
 from sagas.messages import Outcome
 from support.participants import NOW, StillClock, action
+from support.source import ROOT
 
 EXPIRY = timedelta(days=90)
 TRIES = 8
@@ -228,5 +231,23 @@ async def test_mongodb_removes_rows_at_their_expiry(mongo_url: str, driver: Driv
     await insert(MongoInbox(mongo, name, SystemClock(), Random(0)), row(1))
     indexes = await mongo.database(name)["inbox"].index_information()
     assert indexes["expire_at_1"]["expireAfterSeconds"] == 0
+    await mongo.database(name).client.drop_database(name)
+    await mongo.close()
+
+
+async def test_rows_get_another_expiry_as_the_operating_page_says(mongo_url: str) -> None:
+    mongo = Mongo.connect(mongo_url)
+    name = f"t{uuid4().hex[:8]}_bank"
+    inbox = MongoInbox(mongo, name, SystemClock(), Random(0))
+    await insert(inbox, row(1), row(2, tombstone=True))
+    said = re.search(r"db\.inbox\.updateMany\((.+)\) //", (ROOT / "docs" / "operating.md").read_text())
+    assert said is not None
+    query, pipeline = json.loads("[" + re.sub(r"(\$?\w+):", r'"\1":', said[1]) + "]")
+    await mongo.database(name)["inbox"].update_many(query, pipeline)
+    later = NOW + timedelta(days=180)
+    assert await rows(inbox, row(1).id, row(2).id) == {
+        row(1).id: row(1, expire_at=later),
+        row(2).id: row(2, tombstone=True, expire_at=later),
+    }
     await mongo.database(name).client.drop_database(name)
     await mongo.close()
