@@ -158,14 +158,14 @@ class Orchestrator:
 
     def _sources(self) -> Sources:
         """What is looked at for the metrics."""
-        census = MongoCensus(self.mongo, self.settings.database)
         return Sources(
             sagas=self.engine.definitions.names,
             counts=self.bus.counts,
             starts_waiting=lambda: self.starter.waiting,
             streams=lambda: self.bus.figures(self._watched()),
+            readers=lambda: self.bus.readers(self._watched()),
             mongodb=self.store.ping,
-            census=census.take,
+            census=MongoCensus(self.mongo, self.settings.database).take,
         )
 
     def _watched(self) -> Sequence[str]:

@@ -43,7 +43,7 @@ async def figures(client: Client, streams: Streams, names: Sequence[str]) -> Seq
         pipeline.xlen(name)
         pipeline.xlen(streams.dead(name))
         pipeline.xinfo_groups(name)
-    answers = await _execute(pipeline)
+    answers = await execute(pipeline)
     lengths, dead, rows = answers[::3], answers[1::3], answers[2::3]
     shown = {
         name: _shown(streams, name, of_stream or ())[:MAX_GROUPS] for name, of_stream in zip(names, rows, strict=True)
@@ -68,13 +68,13 @@ async def _oldest_pending(client: Client, shown: Mapping[str, Sequence[Any]]) ->
     for name, group in asked:
         pipeline.xpending_range(name, group, min="-", max="+", count=1)
     found: dict[str, dict[bytes, float]] = {}
-    for (name, group), page in zip(asked, await _execute(pipeline), strict=True):
+    for (name, group), page in zip(asked, await execute(pipeline), strict=True):
         if page:
             found.setdefault(name, {})[group] = page[0]["time_since_delivered"] / 1_000
     return found
 
 
-async def _execute(pipeline: Any) -> list[Any]:
+async def execute(pipeline: Any) -> list[Any]:
     """The answers; None for a stream or group that is missing, or a key that is no stream."""
     with translating():
         answers = await pipeline.execute(raise_on_error=False)

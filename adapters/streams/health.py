@@ -15,26 +15,17 @@ from adapters.clock import Clock
 from adapters.facts import BAD_URL, Fact, Skew, Unknown, attempt, skew
 from adapters.streams.cluster_pipeline import pipeline_to
 from adapters.streams.connection import Client, close, connect, text, translating
-from adapters.streams.figures import StreamFigures, figures, is_missing
+from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.names import MAX_SLOTS, ORCHESTRATOR_GROUP, Streams
 from adapters.streams.pipeline import Pipeline, answered
 from adapters.streams.progress import unsettled
+from adapters.streams.readers import Readers, readers
 from adapters.streams.settings import StreamSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 Info: TypeAlias = Mapping[str, Any]  #: what INFO says
-
-
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """The consumers of a stream's own group."""
-
-    stream: str
-    group: str
-    there: bool  #: whether the group exists
-    living: int = 0  #: with a heartbeat; those of other programs, which have none, by when they came last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +56,12 @@ async def look_at_redis(url: str, streams: Streams, names: Sequence[str], clock:
         difference = await attempt(skew(clock, _time(client)), within_s)  # By itself: nothing else is in its way.
         used = await attempt(_used(pipeline_to(client, within_s), streams), within_s)
         names = [*names, *(() if isinstance(used, Unknown) else used)]
-        types, found, readers = await asyncio.gather(
+        types, found, reading = await asyncio.gather(
             attempt(_types(client, names), within_s),
             attempt(figures(client, streams, names), within_s),
-            attempt(_readers(client, streams, names, settings.idle_takeover_s), within_s),
+            attempt(readers(client, streams, names, settings.idle_takeover_s), within_s),
         )
-        return RedisFacts(info=info, masters=masters, skew=difference, types=types, figures=found, readers=readers)
+        return RedisFacts(info=info, masters=masters, skew=difference, types=types, figures=found, readers=reading)
     finally:
         await attempt(close(client), within_s)
 
@@ -124,34 +115,3 @@ async def _types(client: Client, names: Sequence[str]) -> Mapping[str, str]:
     with translating():
         answers = await pipeline.execute()
     return {name: text(answer) for name, answer in zip(names, answers, strict=True)}
-
-
-async def _readers(client: Client, streams: Streams, names: Sequence[str], idle_s: float) -> Sequence[Readers]:
-    groups = [(name, group) for name in names if (group := streams.our_group(name)) is not None]
-    pipeline = client.pipeline(transaction=False)
-    for name, group in groups:
-        pipeline.xinfo_consumers(name, group)
-    with translating():
-        pages = await pipeline.execute(raise_on_error=False)
-        for page in pages:
-            if isinstance(page, Exception) and not is_missing(page):
-                raise page
-    return [
-        Readers(name, group, there=False)
-        if isinstance(page, Exception)
-        else Readers(name, group, there=True, living=await _living(client, streams, (name, group), page, idle_s))
-        for (name, group), page in zip(groups, pages, strict=True)
-    ]
-
-
-async def _living(client: Client, streams: Streams, where: tuple[str, str], page: Sequence[Any], idle_s: float) -> int:
-    pipeline = client.pipeline(transaction=False)
-    for row in page:
-        pipeline.sismember(streams.known_consumers(*where), row["name"])
-        pipeline.exists(streams.heartbeat(*where, "").encode() + row["name"])
-    with translating():
-        answers = await pipeline.execute() if page else []
-    return sum(
-        bool(beating) or (not known and row["idle"] < idle_s * 1_000)
-        for row, known, beating in zip(page, answers[::2], answers[1::2], strict=True)
-    )

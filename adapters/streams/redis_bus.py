@@ -26,6 +26,7 @@ from adapters.streams.masters import follow
 from adapters.streams.names import Streams
 from adapters.streams.progress import delivered_until, settled_until, unsettled
 from adapters.streams.publisher import Publisher
+from adapters.streams.readers import Readers, readers
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
 
@@ -165,6 +166,10 @@ class RedisBus:
     async def figures(self, streams: Sequence[str]) -> Sequence[StreamFigures]:
         """Lengths, lags and what is pending of these streams, for metrics. Raises `Unavailable`."""
         return await figures(self._shared.client, self.streams, streams)
+
+    async def readers(self, streams: Sequence[str]) -> Sequence[Readers]:
+        """Who reads these streams in groups of ours, for metrics. Raises `Unavailable`."""
+        return await readers(self._shared.client, self.streams, streams, self._shared.settings.idle_takeover_s)
 
     async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
         """The streams, of those mapped to their groups, with anything unread or unacknowledged."""

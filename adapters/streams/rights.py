@@ -14,6 +14,7 @@ _EACH = "resetchannels -@all +ping +multi +exec +discard +command +cluster|slots
 _READ = "+xreadgroup +xack +xclaim +xpending +xrange +xlen +exists +eval +xinfo|groups +xinfo|consumers"
 _GROUP = "+xgroup|create +xgroup|createconsumer +xgroup|delconsumer"
 _KEEP = "+exists +set +del +sadd +srem +sismember +hincrby +hdel"
+_HEARTBEATS = "+exists +sismember"
 _PUBLISH = "+xadd +xgroup|create"
 _LOOK = "+xrange +xlen +xpending +exists +xinfo|groups +xinfo|consumers"
 
@@ -43,6 +44,9 @@ def of_orchestrator(streams: Streams, foreign: Iterable[str] = ()) -> Sequence[s
         _selector("+xtrim", _keys("W", [*replies, streams.events])),
         _selector(_LOOK, _keys("R", looked_at)),
         _selector(_KEEP, _keys("RW", kept)),
+        _selector(
+            _HEARTBEATS, _keys("R", [streams.heartbeat(commands, "*", "*"), streams.known_consumers(commands, "*")])
+        ),
         _selector("+get +set +del +eval", _keys("RW", [slots])),
     )
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from adapters.facts import Unknown
 from adapters.streams.figures import StreamFigures
-from adapters.streams.health import Info, Readers, RedisFacts
+from adapters.streams.health import Info, RedisFacts
+from adapters.streams.readers import Readers
 from cli.doctor.check import Check, Status, failed, judged, listed, ok, warning
 
 NEEDED = (7, 0)

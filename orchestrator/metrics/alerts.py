@@ -53,7 +53,7 @@ ALERTS = (
         "max by (stream, group) (saga_stream_group_consumers) == 0"
         " and max by (stream, group) (saga_stream_group_lag) > 0",
         "nobody reads a stream on which something waits",
-        "Start the participant that the group is named after; the orchestrator, for the replies.",
+        "Start the participant that the group is named after; an orchestrator, for replies and what starts sagas.",
     ),
     Alert(
         "SagaBacklog",

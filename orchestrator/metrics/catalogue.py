@@ -125,7 +125,9 @@ OLDEST_PENDING = _gauge(
     *("stream", "group"),
 )
 CONSUMERS = _gauge(
-    "saga_stream_group_consumers", "Consumers of a group, dead ones until they are removed.", "stream", "group"
+    "saga_stream_group_consumers",
+    "Living consumers of a group of ours: with a heartbeat; of other programs, that came within a minute.",
+    *("stream", "group"),
 )
 
 # -- the process -----------------------------------------------------------------------------------------------------

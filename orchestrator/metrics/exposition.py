@@ -52,6 +52,8 @@ class Exposition(Collector):
         yield from bus_families(sampler.sources.counts)
         if (streams := sampler.streams.value(now)) is not None:
             yield from _streams(streams)
+        if (readers := sampler.readers.value(now)) is not None:
+            yield catalogue.CONSUMERS.family([((each.stream, each.group), each.living) for each in readers])
         if (census := sampler.census.value(now)) is not None:
             yield from _in_flight(census, sampler.sources.sagas)
 
@@ -66,7 +68,6 @@ def _streams(streams: Sequence[StreamFigures]) -> Iterator[Metric]:
     yield catalogue.LAG_KNOWN.family([(labels, group.lag is not None) for labels, group in groups])
     yield catalogue.PENDING.family([(labels, group.pending) for labels, group in groups])
     yield catalogue.OLDEST_PENDING.family([(labels, group.oldest_pending_idle_s) for labels, group in groups])
-    yield catalogue.CONSUMERS.family([(labels, group.consumers) for labels, group in groups])
 
 
 def _in_flight(census: Sequence[Row], sagas: Sequence[str]) -> Iterator[Metric]:

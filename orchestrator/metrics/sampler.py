@@ -1,4 +1,4 @@
-"""What is asked for at a scrape: the streams, the sagas in flight, whether the servers answer.
+"""What is asked for at a scrape: the streams, who reads them, the sagas in flight, whether the servers answer.
 
 A scrape waits a bounded time and never fails because a server is away; answers are kept for seconds, so that many
 scrapes cost the servers no more than one.
@@ -16,6 +16,7 @@ from adapters.errors import Unavailable
 from adapters.streams.counts import Counts
 from adapters.streams.figures import StreamFigures
 from adapters.streams.names import Streams
+from adapters.streams.readers import Readers
 from orchestrator.metrics.census import Row
 from sagas import Definitions
 
@@ -37,6 +38,7 @@ class Sources:
     counts: Counts
     starts_waiting: Callable[[], int]
     streams: Callable[[], Coroutine[Any, Any, Sequence[StreamFigures]]]
+    readers: Callable[[], Coroutine[Any, Any, Sequence[Readers]]]
     mongodb: Callable[[], Coroutine[Any, Any, None]]  #: a ping
     census: Callable[[], Coroutine[Any, Any, Sequence[Row]]]
 
@@ -98,6 +100,7 @@ class Sampler:
     def __init__(self, sources: Sources, *, within_s: float = WITHIN_S) -> None:
         self.sources = sources
         self.streams = Sample(sources.streams, SERVERS_EVERY_S)
+        self.readers = Sample(sources.readers, SERVERS_EVERY_S)
         self.mongodb = Sample(sources.mongodb, SERVERS_EVERY_S)
         self.census = Sample(sources.census, CENSUS_EVERY_S)
         self._within_s = within_s
@@ -111,7 +114,7 @@ class Sampler:
         await self._each(lambda sample: sample.stop())
 
     async def _each(self, do: Callable[[Sample[Any]], Awaitable[None]]) -> None:
-        await asyncio.gather(*(do(sample) for sample in (self.streams, self.mongodb, self.census)))
+        await asyncio.gather(*(do(sample) for sample in (self.streams, self.readers, self.mongodb, self.census)))
 
 
 def watched(definitions: Definitions, streams: Streams, replies: Iterable[str]) -> Sequence[str]:

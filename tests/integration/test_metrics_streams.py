@@ -1,6 +1,7 @@
 """What metrics say of real streams and real servers: a backlog, a lost group, a server that is away."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 
@@ -8,11 +9,12 @@ from adapters.bus import Ack, Delivery, Leave, Verdict
 from adapters.errors import Unavailable
 from adapters.servers import MongoServer, RedisServer
 from adapters.streams.figures import GroupFigures, StreamFigures
+from adapters.streams.readers import Readers
 from adapters.streams.redis_bus import RedisBus
 from support import eventually
 from support.buses import FAST, Recorder, RedisWorld, numbered
 from support.metrics import Read
-from support.redis_worlds import MakeWorld, make_world, reading, world
+from support.redis_worlds import MakeWorld, abandon, make_world, reading, victim, world
 from support.services import ordering, participating, serving, settings_for
 
 __all__ = ["make_world", "world"]  # fixtures
@@ -92,6 +94,59 @@ async def test_the_groups_of_others_are_shown_on_the_stream_of_events(world: Red
     await world.client.xgroup_create(events, "warehouse", id="0")
     (found,) = await bus.figures([events])
     assert found.groups == [GroupFigures("warehouse", lag=1)]
+
+
+async def readers(world: RedisWorld, bus: RedisBus) -> Readers:
+    (found,) = await bus.readers([world.streams.commands("p")])
+    return found
+
+
+async def test_a_killed_consumer_reads_no_longer_though_its_name_stays(world: RedisWorld) -> None:
+    bus, commands = world.bus(), world.streams.commands("p")
+    await backlog(world, bus)
+    async with victim(world, "hold") as process:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), WITHIN_S)
+        assert await readers(world, bus) == Readers(commands, "p", there=True, living=1)
+        process.kill()
+
+        async def nobody_reads() -> bool:
+            return await readers(world, bus) == Readers(commands, "p", there=True)
+
+        await eventually(nobody_reads, within_s=WITHIN_S)
+    assert len(await world.client.xinfo_consumers(commands, "p")) == 1
+
+
+async def test_a_consumer_without_heartbeats_lives_if_it_came_lately(make_world: MakeWorld) -> None:
+    world = make_world(replace(FAST, idle_takeover_s=1.0))
+    bus = world.bus()
+    await backlog(world, bus)
+
+    async def comes_and_lives() -> bool:
+        await world.client.xreadgroup("p", "foreign", {world.streams.commands("p"): ">"}, count=1)
+        return (await readers(world, bus)).living == 1
+
+    async def nobody_lives() -> bool:
+        return (await readers(world, bus)).living == 0
+
+    await eventually(comes_and_lives)
+    await eventually(nobody_lives)
+
+
+async def test_where_heartbeats_may_not_be_looked_at_who_came_lately_lives(world: RedisWorld) -> None:
+    bus, streams = world.bus(), world.streams
+    await backlog(world, bus)
+    await abandon(world, count=1)
+    assert (await readers(world, bus)).living == 0
+    await world.client.execute_command("ACL", "SETUSER", "default", "-sismember", "-exists")
+    assert await readers(world, bus) == Readers(streams.commands("p"), "p", there=True, living=1)
+
+
+async def test_a_missing_group_has_no_readers_and_who_reads_the_events_is_not_asked(world: RedisWorld) -> None:
+    bus, events, missing = world.bus(), world.streams.events, world.streams.commands("q")
+    await world.client.xadd(events, {"n": "1"})
+    await world.client.xgroup_create(events, "debugging", id="0")
+    assert await bus.readers([events, missing]) == [Readers(missing, "q", there=False)]
 
 
 async def test_figures_of_a_server_that_is_away_are_unavailable(make_world: MakeWorld, own_redis: RedisServer) -> None:

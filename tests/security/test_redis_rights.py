@@ -155,6 +155,9 @@ def test_what_is_kept_about_streams_belongs_to_those_that_read_them(server: Redi
         assert may(server, user, "EVAL", "return 1", "1", stream) is allowed
         assert not may(server, user, "EVAL", "return 1", "1", beating)
         assert may(server, user, "XADD", alone, "*", "f", "v") is False
+        looks = allowed or user == "orchestrator"  # It counts who lives.
+        assert may(server, user, "EXISTS", beating) is looks
+        assert may(server, user, "SISMEMBER", known, "c-1") is looks
     for lease in (streams.replica(3), streams.sharer(3)):
         for command in (("GET", lease), ("SET", lease, "c-1"), ("EVAL", "return 1", "1", lease)):
             assert may(server, user, *command) is (user == "orchestrator")

@@ -8,7 +8,8 @@ from typing import Any
 from adapters.facts import Skew, Unknown
 from adapters.mongo_health import MongoFacts
 from adapters.streams.figures import GroupFigures, StreamFigures
-from adapters.streams.health import Readers, RedisFacts
+from adapters.streams.health import RedisFacts
+from adapters.streams.readers import Readers
 from cli.doctor.check import Check, Status
 from cli.doctor.environment import ServiceFacts, judge_here
 from cli.doctor.here import DataFacts, Here

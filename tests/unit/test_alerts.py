@@ -31,6 +31,8 @@ tests:
         values: '5x20'
       - series: 'saga_stream_group_consumers{{stream="saga.commands.payment", group="payment"}}'
         values: '0x20'
+      - series: 'saga_stream_group_lag{{stream="saga.events", group="debugging"}}'
+        values: '5x20'
       - series: 'saga_started_total{{saga="order", instance="a"}}'
         values: '0+60x20'
       - series: 'saga_ended_total{{saga="order", status="completed", instance="a"}}'

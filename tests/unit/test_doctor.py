@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from adapters.facts import Fact, Unknown
-from adapters.streams.health import Readers
+from adapters.streams.readers import Readers
 from cli.data_directory import DataDirectory
 from cli.doctor.check import Check, Status, ok, unknown, warning
 from cli.doctor.environment import ServiceFacts

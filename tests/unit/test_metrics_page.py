@@ -16,6 +16,7 @@ from adapters.metrics import Type
 from adapters.streams.counts import Counts
 from adapters.streams.figures import GroupFigures, StreamFigures
 from adapters.streams.names import Streams
+from adapters.streams.readers import Readers
 from cli.metrics_page import as_markdown
 from orchestrator.api.guard import Limits
 from orchestrator.core.state import Status
@@ -36,6 +37,7 @@ STREAMS = (
     StreamFigures("saga.replies", 5, 1, [GroupFigures("orchestrator", 3, 2, 1.5, 1)]),
     StreamFigures("saga.commands.inventory", 0, 0, [GroupFigures("inventory", None)]),
 )
+READERS = (Readers("saga.replies", "orchestrator", there=True, living=2),)
 Ask = Callable[[], Coroutine[Any, Any, Sequence[StreamFigures]]]
 
 
@@ -50,10 +52,17 @@ class Redis:
 
     async def figures(self) -> Sequence[StreamFigures]:
         self.asked += 1
+        await self._answer()
+        return STREAMS
+
+    async def readers(self) -> Sequence[Readers]:
+        await self._answer()
+        return READERS
+
+    async def _answer(self) -> None:
         await self.silent.wait()
         if self.error is not None:
             raise self.error
-        return STREAMS
 
 
 class Scraped:
@@ -66,6 +75,7 @@ class Scraped:
             counts=Counts(settled=7),
             starts_waiting=lambda: 4,
             streams=self.redis.figures,
+            readers=self.redis.readers,
             mongodb=self.world.store.ping,
             census=MemoryCensus(self.world.store).take,
         )
@@ -143,6 +153,7 @@ async def test_an_unknown_lag_is_absent_and_said_to_be_unknown() -> None:
     assert page.value("saga_dead_letters", stream="saga.replies") == 1
     assert page.value("saga_bus_entries_settled_total") == 7
     assert page.value("saga_starts_waiting") == 4
+    assert page.value("saga_stream_group_consumers", stream="saga.replies", group="orchestrator") == 2
 
 
 async def test_the_sagas_in_flight_and_the_oldest_of_them() -> None:
@@ -221,9 +232,8 @@ async def test_what_is_under_way_ends_with_the_service() -> None:
     redis.silent.clear()
     scraped = Scraped(redis)
     await scraped.read()
-    before = asyncio.all_tasks()
     await scraped.sampler.stop()
-    assert len(asyncio.all_tasks()) == len(before) - 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def test_the_streams_of_every_participant_are_watched() -> None:
