@@ -121,7 +121,7 @@ class Orchestrator:
         settings, engine, bus, streams = self.settings, self.engine, self.bus, self.bus.streams
         starts = {"batch": settings.start_batch, "limit": settings.max_starting}
         self.starter = Starter(engine, gather_s=settings.start_gather_s, **starts)
-        self.starter.refusing = WAITING
+        self.starter.closed = WAITING
         limits = {"limit": settings.max_active, "max_backlog": settings.max_backlog}
         backlog = backlog_of(bus.figures, streams, self._watched)
         self.admission = Admission(self.store, self.clock, backlog=backlog, **limits)
@@ -207,7 +207,7 @@ class Orchestrator:
         await self.audit.prepare()
         await check_in_flight(self.store, self.engine.definitions)
         await self.admission.sample()  # Before events are read: how many depends on it.
-        self.starter.refusing = None
+        self.starter.closed = None
         await self.bus.start()
         self._run(self.replica.run(), self.sweeper.run(), self.admission.run())
         self._run(self.services.keys.run(self.clock), self.retention.run())
@@ -233,7 +233,7 @@ class Orchestrator:
         await asyncio.gather(self.sampler.stop(), self.listeners.stop(), *self._tasks, return_exceptions=True)
 
     def _not_ready(self) -> str | None:
-        return "stopping" if self.services.stopping.is_set() else self.starter.refusing
+        return "stopping" if self.services.stopping.is_set() else self.starter.closed
 
 
 def _uuid7() -> str:

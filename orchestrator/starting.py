@@ -62,12 +62,15 @@ class Starter:
         self._left_out = 0
         self._storing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
-        self.refusing: str | None = None  #: why nothing is let in
+        self.closed: str | None = None  #: why nothing is let in yet
+        self.stopped = False  #: nothing is let in any more
 
     async def start(self, starts: Sequence[Start]) -> Sequence[Started]:
         """The sagas that have these ids now, durably. Raises `Overloaded`, or `Unavailable` as `Engine.accept` does."""
-        if self.refusing:
-            raise Overloaded(self.refusing, retry_after_s=2)
+        if self.closed:
+            raise Unavailable(self.closed)
+        if self.stopped:
+            raise Overloaded("the orchestrator is stopping", retry_after_s=2)
         if self.waiting and self.waiting + len(starts) > self._limit:
             raise Overloaded("too many sagas are waiting to be stored", retry_after_s=1)
         answer: asyncio.Future[Sequence[Started]] = asyncio.get_running_loop().create_future()
@@ -80,7 +83,7 @@ class Starter:
 
     async def stop(self) -> None:
         """Refuse what comes now; finish what was let in."""
-        self.refusing = "the orchestrator is stopping"
+        self.stopped = True
         while tasks := [task for task in (self._storing, self._announcing) if task is not None]:
             await asyncio.wait(tasks)
 

@@ -31,6 +31,7 @@ async def main(mongo_url: str, redis_url: str, database_prefix: str, stream_pref
         definitions="support.start_events",
     )
     parts = Orchestrator(settings)  # Never started: only its parts that store sagas are used.
+    parts.starter.closed = None
     starting = StartEvents(STREAM, [thanks], parts.starter, parts.admission)
 
     async def dying(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:

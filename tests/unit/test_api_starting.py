@@ -68,7 +68,7 @@ async def test_a_starter_that_stops_finishes_what_it_let_in() -> None:
         let_in = asyncio.create_task(api.start())
         await eventually(lambda: store.batches)
         stopping = asyncio.create_task(api.starter.stop())
-        await eventually(lambda: api.starter.refusing)
+        await eventually(lambda: api.starter.stopped)
         problem(await api.start(), "overloaded", 503)
         assert not stopping.done()
         store.go.set()
