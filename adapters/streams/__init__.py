@@ -43,6 +43,7 @@ Servers
 
 For operators and examiners
     figures             how long streams are, for metrics
+    readers             who reads the streams that we read
     health              what Redis and its streams say of themselves
     rights              what each service's Redis user may do
     setup               users and groups, for `saga init`
