@@ -20,13 +20,22 @@ from sagas.storable import NotStorable, check_storable
 
 M = TypeVar("M", bound=BaseModel)
 
+#: What a saga knows, as JSON. MongoDB has it twice, also in the history, and a list of numbers needs five times as much
+#: there; a document of more than 16 MiB could not be saved any more, and its saga would never end.
+MAX_DATA_BYTES = 1_048_576
+
 _MISSING = object()
 
 
 def parse(model: type[M], values: Mapping[str, Any]) -> M:
     """A model from JSON values, by field name or alias."""
+    return read(model, to_json(dict(values)))
+
+
+def read(model: type[M], json: bytes) -> M:
+    """A model from the text of such values."""
     # What `model_validate_json` and `model_dump` call: their checks of options cost as much as the work itself.
-    made: M = model.__pydantic_validator__.validate_json(to_json(dict(values)), by_name=True, by_alias=True)
+    made: M = model.__pydantic_validator__.validate_json(json, by_name=True, by_alias=True)
     return made
 
 
@@ -86,7 +95,10 @@ class ReplyMerger:
 
     def _changes(self, data: Mapping[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
         # All of the data is validated, because its model may have rules across fields.
-        after = dump(parse(self.data, {**data, **updates}))
+        whole = to_json({**data, **updates})
+        if len(whole) > MAX_DATA_BYTES:
+            raise NotStorable("", f"with it the saga's data would have more than {MAX_DATA_BYTES:,} bytes")
+        after = dump(read(self.data, whole))
         changes = {name: value for name, value in after.items() if not _same(data.get(name, _MISSING), value)}
         check_storable(changes)
         return changes

@@ -9,6 +9,7 @@ import pytest
 from pydantic import Field, model_validator
 
 from sagas import CannotBuild, CannotMerge, Command, Endpoint, Reply, Saga, SagaData, step, undo
+from sagas.steps import MAX_DATA_BYTES
 from support.purchase import CHARGE, REFUND, STARTED, Charge, Charged, Place, Purchase, Refund, Refunded, charge, ship
 
 
@@ -55,6 +56,13 @@ def test_only_what_differs_counts_as_changed() -> None:
     merged = {**STARTED, **charge.merge_reply(STARTED, {"payment_id": "p1"})}
     assert charge.merge_reply(merged, {"payment_id": "p1"}) == {}
     assert charge.merge_reply(merged, {"payment_id": "p2"}) == {"payment_id": "p2"}
+
+
+def test_a_reply_that_makes_a_saga_too_large_is_not_merged() -> None:
+    large = {**STARTED, "customer": "a" * (MAX_DATA_BYTES - 200)}
+    assert charge.merge_reply(large, {"payment_id": "p1"})["payment_id"] == "p1"
+    with pytest.raises(CannotMerge, match="more than 1,048,576 bytes"):
+        charge.merge_reply(large, {"payment_id": "p" * 200})
 
 
 def test_data_that_is_not_there_cannot_be_sent() -> None:
