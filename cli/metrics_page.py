@@ -17,7 +17,7 @@ _OPENING = """\
 (`python -m cli.metrics_page > docs/metrics.md`); a test holds the two together.
 
 - Counters and histograms are this process's own; sum them over the replicas.
-- `saga_active`, `saga_oldest_active_timestamp_seconds`, `saga_dead_letters` and every `saga_stream_…` are looked up
+- `saga_active`, `saga_oldest_active_timestamp_seconds`, `saga_dead_…` and every `saga_stream_…` are looked up
   in MongoDB and Redis at a scrape, kept for seconds, and the same for every replica; take the maximum.
 - A scrape waits at most about a second for the two. What is not known is absent, and `saga_dependency_up` is 0.
 - Labels: `saga`, `step` and `stream` come from the definitions; `kind` is `action`, `compensation` or `revoke`.

@@ -166,6 +166,7 @@ class Orchestrator:
             readers=lambda: self.bus.readers(self._watched()),
             mongodb=self.store.ping,
             census=MongoCensus(self.mongo, self.settings.database).take,
+            dead_letters=self.dead_letters.waiting,
         )
 
     def _watched(self) -> Sequence[str]:

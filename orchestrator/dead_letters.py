@@ -13,7 +13,17 @@ from typing import Any, Protocol
 
 from adapters.bus import Delivery
 from adapters.clock import Clock
-from adapters.mongo import ASCENDING, DESCENDING, IndexModel, Mongo, ensure_indexes, find, insert_new, translating
+from adapters.mongo import (
+    ASCENDING,
+    DESCENDING,
+    Database,
+    IndexModel,
+    Mongo,
+    ensure_indexes,
+    find,
+    insert_new,
+    translating,
+)
 
 MAX_FIELDS = 64
 MAX_NAME_LENGTH = 256
@@ -22,7 +32,11 @@ MAX_REASON_LENGTH = 2_000
 
 NEWEST_FIRST = [("at", DESCENDING), ("_id", DESCENDING)]
 WITHOUT_FIELDS = {"fields": 0}
+_WAITING_FIRST = {"redriven_at": ASCENDING, "stream": ASCENDING}  #: nothing comes before every time
 COLLECTION = "dead_letters"
+
+COUNTED = 10_000  #: that wait; beyond that they are many
+_TIME_LIMIT_MS = 5_000
 
 
 def indexes(expiry_days: int) -> Sequence[IndexModel]:
@@ -30,6 +44,7 @@ def indexes(expiry_days: int) -> Sequence[IndexModel]:
     return (
         IndexModel(NEWEST_FIRST, name="newest"),
         IndexModel([("saga_id", ASCENDING)], name="saga_id"),
+        IndexModel(list(_WAITING_FIRST.items()), name="waiting"),
         IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=expiry_days * 86_400),
     )
 
@@ -63,6 +78,10 @@ class DeadLetterStore(Protocol):
         """One, with its fields."""
         ...
 
+    async def waiting(self) -> Mapping[str, int]:
+        """By stream, where there are any: how many wait for somebody to redrive or delete them; `COUNTED` at most."""
+        ...
+
     async def mark_redriven(self, letter_id: str, at: datetime, by: str) -> None:
         """It was put on its stream once more."""
         ...
@@ -76,7 +95,8 @@ class DeadLetters:
     """The collection `dead_letters`. Called by the bus with each dead letter; a repeat is not added twice."""
 
     def __init__(self, mongo: Mongo, database: str, clock: Clock, *, expiry_days: int = 90) -> None:
-        self._letters = mongo.database(database)[COLLECTION]
+        self._database = mongo.database(database)
+        self._letters = self._database[COLLECTION]
         self._clock = clock
         self._expiry_days = expiry_days
 
@@ -100,6 +120,9 @@ class DeadLetters:
         found = await find(self._letters, {"_id": letter_id}, limit=1)
         return from_document(found[0]) if found else None
 
+    async def waiting(self) -> Mapping[str, int]:
+        return await count_waiting(self._database)
+
     async def mark_redriven(self, letter_id: str, at: datetime, by: str) -> None:
         marks = {"$set": {"redriven_at": at, "redriven_by": by}, "$inc": {"redrives": 1}}
         with translating():
@@ -109,6 +132,22 @@ class DeadLetters:
         with translating():
             result = await self._letters.delete_one({"_id": letter_id})
         return bool(result.deleted_count)
+
+
+async def count_waiting(database: Database, most: int = COUNTED) -> Mapping[str, int]:
+    """See `DeadLetterStore.waiting`. Reads at most so many keys of the index and no letter: one may be a megabyte."""
+    pipeline = [
+        {"$sort": _WAITING_FIRST},
+        {"$limit": most},
+        {"$project": {"_id": 0, **dict.fromkeys(_WAITING_FIRST, 1)}},
+        {"$match": {"redriven_at": None}},  # Only now: the index can't tell null from missing without the letter.
+        {"$group": {"_id": "$stream", "count": {"$sum": 1}}},
+    ]
+    with translating():  # As a command: the drivers' `aggregate` differ.
+        answer = await database.command(
+            "aggregate", COLLECTION, pipeline=pipeline, cursor={"batchSize": most}, maxTimeMS=_TIME_LIMIT_MS
+        )
+    return {group["_id"]: group["count"] for group in answer["cursor"]["firstBatch"]}
 
 
 def letter_id(stream: str, entry_id: str) -> str:

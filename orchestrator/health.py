@@ -8,14 +8,13 @@ from random import Random
 from typing import Any
 
 from adapters.facts import Fact, Unknown, attempt
-from adapters.mongo import Document, Mongo, find, translating
+from adapters.mongo import Document, Mongo, find
 from orchestrator.core.state import ATTENTION_AFTER
-from orchestrator.dead_letters import COLLECTION as DEAD_LETTERS
+from orchestrator.dead_letters import count_waiting
 from orchestrator.due import BY_WAKE_UP
 from orchestrator.metrics.census import MongoCensus, Row
 from orchestrator.store import COLLECTION, InFlight, MongoSagaStore
 
-COUNTED = 10_000  #: dead letters beyond that are many
 SHOWN = 20  #: sagas named at most
 TIME_LIMIT_MS = 5_000
 
@@ -28,7 +27,7 @@ class SagaFacts:
     definitions: Fact[Sequence[InFlight]]
     attention: Fact[Sequence[str]]  #: sagas whose step is tried for ever, and has been for long
     next_wake_up: Fact[datetime | None]  #: of the saga whose timer is due first; None where no timer is set
-    dead_letters: Fact[int]
+    dead_letters: Fact[int]  #: that wait for somebody; at most `dead_letters.COUNTED`
 
 
 async def look_at_sagas(mongo: Mongo, database: str, within_s: float) -> SagaFacts:
@@ -73,5 +72,4 @@ async def _find(mongo: Mongo, database: str, query: Document, limit: int) -> lis
 
 
 async def _dead_letters(mongo: Mongo, database: str) -> int:
-    with translating():
-        return int(await mongo.database(database)[DEAD_LETTERS].count_documents({}, limit=COUNTED))
+    return sum((await count_waiting(mongo.database(database))).values())

@@ -1,6 +1,7 @@
 """The in-memory twin of the dead letters, for tests and simulated failure runs. Same contract suite as MongoDB's."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,6 +33,10 @@ class MemoryDeadLetters:
     async def get(self, letter_id: str) -> DeadLetter | None:
         self._answer()
         return self.letters.get(letter_id)
+
+    async def waiting(self) -> Mapping[str, int]:
+        self._answer()
+        return Counter(letter.stream for letter in self.letters.values() if letter.redriven_at is None)
 
     async def mark_redriven(self, letter_id: str, at: datetime, by: str) -> None:
         self._answer()

@@ -7,7 +7,8 @@ from adapters.facts import Fact, Skew, Unknown
 from cli.doctor.check import Check, failed, judged, listed, ok, unknown, warning
 from cli.render import age
 from orchestrator.core.state import Status
-from orchestrator.health import COUNTED, SagaFacts
+from orchestrator.dead_letters import COUNTED
+from orchestrator.health import SagaFacts
 from orchestrator.in_flight import is_changed, is_unknown
 from orchestrator.metrics.census import Row
 from orchestrator.store import InFlight
@@ -122,6 +123,6 @@ def _capacity(name: str, rows: Sequence[Row], most: int) -> Check:
 
 def _dead_letters(name: str, count: int) -> Check:
     if count:
-        said = f"{count}{'' if count < COUNTED else ' or more'} messages that nobody could handle"
+        said = f"{count}{'' if count < COUNTED else ' or more'} messages that nobody could handle wait"
         return warning(name, said, "`saga dead-letters` shows them with their reasons; redrive or delete each.")
     return ok(name, "none")

@@ -79,8 +79,8 @@ ALERTS = (
     Alert(
         "SagaDeadLetters",
         "max by (stream) (saga_dead_letters) > 0",
-        "messages that nobody could handle",
-        "saga dead-letters: each says why. Redrive or delete it.",
+        "messages that nobody could handle wait for somebody",
+        "saga dead-letters ls: each says why. Redrive or delete it.",
         severity="ticket",
     ),
     Alert(

@@ -109,7 +109,16 @@ CUT_OFF = _counter("saga_listeners_cut_off_total", "Listeners cut off because th
 # -- the bus ---------------------------------------------------------------------------------------------------------
 
 LENGTH = _gauge("saga_stream_length", "Entries on a stream, settled ones that are not trimmed yet included.", "stream")
-DEAD_LETTERS = _gauge("saga_dead_letters", "Entries on a stream's dead letter stream.", "stream")
+DEAD_LETTERS = _gauge(
+    "saga_dead_letters",
+    "Dead letters of a stream that wait to be redriven or deleted, counted in MongoDB; of all streams 10,000 at most.",
+    "stream",
+)
+DEAD_LENGTH = _gauge(
+    "saga_dead_letter_stream_length",
+    "Entries on a stream's dead letter stream, whatever became of them; the newest 100,000 stay.",
+    "stream",
+)
 LAG = _gauge(
     "saga_stream_group_lag", "Entries not delivered to a group yet; absent where it is not known.", "stream", "group"
 )
@@ -146,7 +155,7 @@ SECTIONS = {
     "HTTP": (REQUESTS, REQUEST_DURATION, LISTENERS, TOLD, CUT_OFF),
     "The bus": (
         *BUS,
-        *(LENGTH, DEAD_LETTERS, LAG, LAG_KNOWN, PENDING, OLDEST_PENDING, CONSUMERS),
+        *(LENGTH, DEAD_LETTERS, DEAD_LENGTH, LAG, LAG_KNOWN, PENDING, OLDEST_PENDING, CONSUMERS),
     ),
     "The process": (UP, BUILD),
 }

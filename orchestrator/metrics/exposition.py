@@ -52,6 +52,9 @@ class Exposition(Collector):
         yield from bus_families(sampler.sources.counts)
         if (streams := sampler.streams.value(now)) is not None:
             yield from _streams(streams)
+        if (letters := sampler.dead_letters.value(now)) is not None:
+            counts = {each.stream: 0 for each in streams or ()} | dict(letters)
+            yield catalogue.DEAD_LETTERS.family([((stream,), count) for stream, count in counts.items()])
         if (readers := sampler.readers.value(now)) is not None:
             yield catalogue.CONSUMERS.family([((each.stream, each.group), each.living) for each in readers])
         if (census := sampler.census.value(now)) is not None:
@@ -60,7 +63,7 @@ class Exposition(Collector):
 
 def _streams(streams: Sequence[StreamFigures]) -> Iterator[Metric]:
     yield catalogue.LENGTH.family([((each.stream,), each.length) for each in streams])
-    yield catalogue.DEAD_LETTERS.family([((each.stream,), each.dead_letters) for each in streams])
+    yield catalogue.DEAD_LENGTH.family([((each.stream,), each.dead_letters) for each in streams])
     groups: list[tuple[tuple[str, str], GroupFigures]] = [
         ((each.stream, group.group), group) for each in streams for group in each.groups
     ]

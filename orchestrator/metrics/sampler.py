@@ -1,11 +1,11 @@
-"""What is asked for at a scrape: the streams, who reads them, the sagas in flight, whether the servers answer.
+"""What is asked for at a scrape: streams, their readers, sagas in flight, dead letters, whether servers answer.
 
 A scrape waits a bounded time and never fails because a server is away; answers are kept for seconds, so that many
 scrapes cost the servers no more than one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -41,6 +41,7 @@ class Sources:
     readers: Callable[[], Coroutine[Any, Any, Sequence[Readers]]]
     mongodb: Callable[[], Coroutine[Any, Any, None]]  #: a ping
     census: Callable[[], Coroutine[Any, Any, Sequence[Row]]]
+    dead_letters: Callable[[], Coroutine[Any, Any, Mapping[str, int]]]  #: that wait for somebody, by stream
 
 
 class Sample(Generic[T]):
@@ -103,6 +104,7 @@ class Sampler:
         self.readers = Sample(sources.readers, SERVERS_EVERY_S)
         self.mongodb = Sample(sources.mongodb, SERVERS_EVERY_S)
         self.census = Sample(sources.census, CENSUS_EVERY_S)
+        self.dead_letters = Sample(sources.dead_letters, CENSUS_EVERY_S)
         self._within_s = within_s
 
     async def refresh(self) -> None:
@@ -114,7 +116,8 @@ class Sampler:
         await self._each(lambda sample: sample.stop())
 
     async def _each(self, do: Callable[[Sample[Any]], Awaitable[None]]) -> None:
-        await asyncio.gather(*(do(sample) for sample in (self.streams, self.readers, self.mongodb, self.census)))
+        samples = (self.streams, self.readers, self.mongodb, self.census, self.dead_letters)
+        await asyncio.gather(*(do(sample) for sample in samples))
 
 
 def watched(definitions: Definitions, streams: Streams, replies: Iterable[str]) -> Sequence[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.bus import Delivery
 from adapters.mongo import Mongo
-from orchestrator.dead_letters import DeadLetters, letter_id
+from orchestrator.dead_letters import DeadLetters, count_waiting, letter_id
 from orchestrator.memory_dead_letters import MemoryDeadLetters
 from support.clock import ManualClock
 
@@ -73,6 +73,18 @@ async def test_a_redriven_one_says_when_and_by_whom(letters: Keeper, clock: Manu
     assert (letter.redrives, letter.redriven_at, letter.redriven_by) == (2, later, "ops")
 
 
+async def test_those_wait_that_nobody_has_redriven_or_deleted(letters: Keeper, clock: ManualClock) -> None:
+    assert await letters.waiting() == {}
+    for number in range(4):
+        await letters(entry(number), "r")
+    await letters(Delivery("saga.events", "1-1", {}), "r")
+    assert await letters.waiting() == {"saga.replies": 4, "saga.events": 1}
+    await letters.mark_redriven(letter_id("saga.replies", "1-1"), clock.now(), "ops")
+    await letters.delete(letter_id("saga.replies", "1-2"))
+    await letters.delete(letter_id("saga.events", "1-1"))
+    assert await letters.waiting() == {"saga.replies": 2}
+
+
 async def test_a_deleted_one_is_gone(letters: Keeper) -> None:
     await letters(entry(1), "r")
     found = letter_id("saga.replies", "1-1")
@@ -80,6 +92,24 @@ async def test_a_deleted_one_is_gone(letters: Keeper) -> None:
     await letters.mark_redriven(found, datetime(2100, 1, 1, tzinfo=UTC), "ops")
     assert await letters.get(found) is None
     assert list(await letters.page(None, 10)) == []
+
+
+async def test_many_that_wait_are_counted_up_to_a_bound_and_without_reading_one(
+    mongo_url: str, clock: ManualClock
+) -> None:
+    mongo, name = Mongo.connect(mongo_url), f"t{uuid4().hex[:8]}_orchestrator"
+    letters, database = DeadLetters(mongo, name, clock), mongo.database(name)
+    await letters.prepare()
+    for number in range(9):
+        await letters(entry(number), "r")
+    for number in range(3):
+        await letters.mark_redriven(letter_id("saga.replies", f"1-{number}"), clock.now(), "ops")
+    await database.command("profile", 2)
+    assert await count_waiting(database, most=5) == {"saga.replies": 5}
+    await database.command("profile", 0)
+    (looked,) = await database["system.profile"].find({"command.aggregate": "dead_letters"}).to_list(2)
+    assert (looked["keysExamined"], looked["docsExamined"]) == (5, 0)
+    await mongo.close()
 
 
 async def test_dead_letters_go_when_their_time_is_over(mongo_url: str, clock: ManualClock) -> None:

@@ -170,6 +170,18 @@ async def test_a_group_without_consumers_is_named_also_after_they_died(settings:
         assert said["consumers"]["status"] == "ok"
 
 
+async def test_a_dead_letter_is_named_until_it_is_redriven(settings: Settings) -> None:
+    with MongoClient[Any](settings.mongo_url) as client:
+        letters = client[settings.database].dead_letters
+        letters.insert_one({"_id": "l", "stream": f"{settings.stream_prefix}replies"})
+        _, said = await examine(settings)
+        assert (said["dead-letters"]["status"], said["dead-letters"]["detail"][:2]) == ("warning", "1 ")
+
+        letters.update_one({}, {"$set": {"redriven_at": datetime.now(UTC)}})
+        _, said = await examine(settings)
+        assert said["dead-letters"]["status"] == "ok"
+
+
 async def test_a_key_that_is_no_stream_is_named(settings: Settings) -> None:
     with Redis.from_url(settings.redis_url) as redis:
         redis.lpush(f"{settings.stream_prefix}replies", "x")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from adapters.bus import Delivery
 from adapters.errors import Unavailable
 from adapters.metrics import Type
 from adapters.streams.counts import Counts
@@ -20,6 +21,7 @@ from adapters.streams.readers import Readers
 from cli.metrics_page import as_markdown
 from orchestrator.api.guard import Limits
 from orchestrator.core.state import Status
+from orchestrator.memory_dead_letters import MemoryDeadLetters
 from orchestrator.metrics.catalogue import every_metric
 from orchestrator.metrics.census import MemoryCensus
 from orchestrator.metrics.exposition import Exposition
@@ -70,6 +72,7 @@ class Scraped:
 
     def __init__(self, redis: Redis | None = None, world: World | None = None) -> None:
         self.world, self.redis = world or World(), redis or Redis()
+        self.letters = MemoryDeadLetters(self.world.clock)
         sources = Sources(
             sagas=["order"],
             counts=Counts(settled=7),
@@ -78,6 +81,7 @@ class Scraped:
             readers=self.redis.readers,
             mongodb=self.world.store.ping,
             census=MemoryCensus(self.world.store).take,
+            dead_letters=self.letters.waiting,
         )
         self.sampler = Sampler(sources, within_s=0.05)
         self.recorder = Recorder(["order"])
@@ -150,10 +154,21 @@ async def test_an_unknown_lag_is_absent_and_said_to_be_unknown() -> None:
     lost = {"stream": "saga.commands.inventory", "group": "inventory"}
     assert page.value("saga_stream_group_lag", **lost) is None
     assert page.value("saga_stream_group_lag_known", **lost) == 0
-    assert page.value("saga_dead_letters", stream="saga.replies") == 1
+    assert page.value("saga_dead_letter_stream_length", stream="saga.replies") == 1
     assert page.value("saga_bus_entries_settled_total") == 7
     assert page.value("saga_starts_waiting") == 4
     assert page.value("saga_stream_group_consumers", stream="saga.replies", group="orchestrator") == 2
+
+
+async def test_dead_letters_are_those_that_wait_for_somebody_and_not_what_their_streams_keep() -> None:
+    scraped = Scraped()
+    await scraped.letters(Delivery("saga.commands.inventory", "1-1", {}), "not JSON")
+    page = await scraped.read()
+    assert page.value("saga_dead_letters", stream="saga.commands.inventory") == 1
+    assert page.value("saga_dead_letters", stream="saga.replies") == 0
+    scraped.redis.error = Unavailable("away")
+    scraped.letters.away = True
+    assert (await scraped.read()).all("saga_dead_letters") == {("saga.commands.inventory",): 1}
 
 
 async def test_the_sagas_in_flight_and_the_oldest_of_them() -> None:
