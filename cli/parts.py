@@ -50,10 +50,8 @@ def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
 def run_participant(name: str) -> None:
     """One participant, on the databases that the environment names."""
     settings = participant_settings()
-    missing = [f"SAGA_{one.upper()}" for one in ("mongo_url", "redis_url") if one not in settings.model_fields_set]
-    if missing:
-        said = f"Set {' and '.join(missing)}: `saga servers` starts both databases and prints these variables."
-        raise Failure(said, Exit.USAGE)
+    if settings.problem:
+        raise Failure(settings.problem, Exit.USAGE)
     configure(settings.log_level, settings.log_format)
     participant = find_participant(name)
     note(f"Participant {participant.name} runs.")

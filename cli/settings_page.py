@@ -49,15 +49,16 @@ def as_markdown() -> str:
 
 
 def _section(title: str, settings: type[BaseSettings]) -> list[str]:
+    needed = getattr(settings, "NEEDED", ())
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_bounds(field)} | {field.description} |"
+        f"| `{PREFIX}{name.upper()}` | {_default(field, name in needed)} | {_bounds(field)} | {field.description} |"
         for name, field in settings.model_fields.items()
     ]
     return [f"## {title}", "", *_HEAD, *rows, ""]
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _default(field: FieldInfo, needed: bool) -> str:
+    if needed or field.is_required():
         return "needed"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     return "" if value in (None, "") else f"`{value}`"

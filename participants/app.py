@@ -140,9 +140,14 @@ def _ledger(
 
 
 def faststream_app(participant: Participant) -> FastStream:
-    """The application behind `faststream run participants.inventory:app`; settings come from the environment."""
+    """The application behind `faststream run participants.inventory:app`; settings come from the environment.
+
+    Raises `ValueError` where it names no databases.
+    """
     refuse_planned_faults()
     settings = ParticipantSettings()
+    if settings.problem:
+        raise ValueError(settings.problem)
     configure(settings.log_level, settings.log_format)
     tracer = configured(f"{SERVICE}{participant.name}")
     running = build(participant, settings=settings, tracer=tracer)
@@ -177,12 +182,15 @@ async def serve(running: Running) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Serve the shipped participants of these names; exit code 2 where there is none of a name."""
+    """Serve the shipped participants of these names; exit code 2 where one is unknown, or a database is not named."""
     unknown = [name for name in names if name not in SHIPPED]
     if unknown or not names:
         sys.stderr.write(f"usage: python -m participants.app {' | '.join(SHIPPED)} …\n")
         return 2
     settings = ParticipantSettings()
+    if settings.problem:
+        sys.stderr.write(f"{settings.problem}\n")
+        return 2
     configure(settings.log_level, settings.log_format)
     try:
         refuse_planned_faults()

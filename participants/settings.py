@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +17,9 @@ class ParticipantSettings(BaseSettings):
     """What a participant's process can be told."""
 
     model_config = SettingsConfigDict(env_prefix="SAGA_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    #: what a participant doesn't run without; their defaults are for tools that look at other settings only
+    NEEDED: ClassVar = ("mongo_url", "redis_url")
 
     mongo_url: str = Field(
         "mongodb://127.0.0.1:27017/?replicaSet=rs0",
@@ -91,6 +94,14 @@ class ParticipantSettings(BaseSettings):
         if days is not None and expiry is not None and days < expiry:
             raise ValueError(f"must be at least SAGA_INBOX_EXPIRY_DAYS, {expiry}: until then an action may be undone")
         return days
+
+    @property
+    def problem(self) -> str | None:
+        """What must be set before a participant can run, and how; None where nothing is missing."""
+        missing = [f"SAGA_{name.upper()}" for name in self.NEEDED if name not in self.model_fields_set]
+        if not missing:
+            return None
+        return f"Set {' and '.join(missing)}: `saga servers` starts both databases and prints these variables."
 
     @property
     def streams(self) -> Streams:

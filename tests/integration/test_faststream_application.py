@@ -6,9 +6,19 @@ import sys
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from redis import Redis
 
 RUN = "import asyncio, participants.inventory as module; asyncio.run(module.app.run())"
+
+
+@pytest.mark.parametrize("how", [["-c", RUN], ["-m", "participants.app", "inventory"]])
+def test_without_databases_it_says_what_to_set(how: list[str]) -> None:
+    given = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
+    ended = subprocess.run([sys.executable, *how], env=given, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode != 0
+    assert "Set SAGA_MONGO_URL and SAGA_REDIS_URL" in ended.stderr
 
 
 def test_a_participant_runs_as_a_faststream_application(mongo_url: str, redis_url: str) -> None:
