@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 from pymongo import monitoring
 
-from adapters.errors import Conflict
-from adapters.mongo import Driver, Mongo, Session, insert_last, update_last
+from adapters.errors import Conflict, Unavailable
+from adapters.mongo import COMMIT_TRIES, Driver, Mongo, Session, insert_last, update_last
 from chaos.real.servers import RealServers
 
 NAME = "last"
@@ -83,6 +83,20 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, se
     assert await mongo.transaction(body) == "done"
     assert await servers.stop_failing() == 2
     assert await _there(mongo) == [1, 2]
+
+
+@pytest.mark.parametrize("last", [True, False])
+async def test_a_commit_that_is_never_answered_is_no_success(mongo: Mongo, servers: RealServers, last: bool) -> None:
+    async def body(session: Session) -> None:
+        if last:
+            _insert(mongo, session, 1)
+        else:
+            await mongo.database(NAME)["numbers"].insert_one({"_id": 1}, session=session)
+
+    await servers.fail(["commitTransaction"], NAME, {"closeConnection": True}, times=1_000)
+    with pytest.raises(Unavailable):
+        await mongo.transaction(body)
+    assert await servers.stop_failing() >= COMMIT_TRIES
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.clock import SystemClock
 from adapters.errors import Conflict
 from adapters.mongo import Session
 from participants.context import BatchTransaction, Context
@@ -16,7 +17,7 @@ from participants.ledger import Change, load, post
 from participants.orders import orders
 from participants.participant import Service
 from participants.payment import payment
-from participants.seed import Customer, Product
+from participants.seed import Customer, Product, Seeder
 from sagas.messages import CommandMessage
 from support.ordering import charge, refund, release, reserve
 from support.participants import NOW, message, outcome, replies_of
@@ -210,6 +211,27 @@ async def test_seeding_again_sets_the_stock_by_an_opening_row_of_the_difference(
     ]
     assert await assert_stock_adds_up(fleet) == {"boots": 10}
     assert (await fleet.balances("inventory", "products", "price")) == {"boots": 2999}
+
+
+async def test_seeding_that_others_get_in_the_way_of_leaves_one_opening_row(fleet: Fleet) -> None:
+    await fleet.seeder().product(Product("boots", 10, 1999))
+    again = asyncio.Event()
+
+    class Telling(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            again.set()  # The first try has met a conflict.
+            await super().sleep(seconds)
+
+    async def body(session: Session) -> asyncio.Task[None]:
+        tx = BatchTransaction(session, fleet.database("inventory"), NOW, [Context.of(reserve("s1"), NOW)])
+        await post(tx, [Change(tx.contexts[0], "boots", -1)], PRODUCTS)
+        seeder = Seeder(fleet.mongo, Telling(), Random(0), prefix=fleet.prefix)
+        seeding = asyncio.create_task(seeder.product(Product("boots", 20, 1999)))
+        await again.wait()
+        return seeding
+
+    await (await fleet.mongo.transaction(body))
+    assert await assert_stock_adds_up(fleet) == {"boots": 20}
 
 
 async def test_seeding_everything_twice_changes_nothing(fleet: Fleet) -> None:

@@ -1,5 +1,6 @@
 """What a participant answers when something is wrong, and what of it is kept."""
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from functools import partial, wraps
 from traceback import extract_tb
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from adapters.bus import Ack, Dead, Delivery
 from adapters.errors import Unavailable
 from participants.context import BatchTransaction, Transaction
-from participants.handlers import CONFLICT
+from participants.handlers import CONFLICT, MAX_REPLY_BYTES
 from participants.participant import Participant
 from sagas.contracts import Endpoint, Reject
 from sagas.errors import InvalidDefinition
@@ -122,6 +123,27 @@ async def test_while_the_database_is_away_nothing_is_answered(*, batch: bool) ->
         await Bench(participant).deliver(action())
 
 
+async def test_nothing_is_still_being_done_when_a_batch_is_given_up() -> None:
+    """It would go on behind the back of the batch's next delivery."""
+    participant, inside, ended = Participant("bank"), asyncio.Event(), list[str]()
+
+    @participant.handles(TAKE)
+    async def take(command: Take, tx: Transaction) -> Taken:
+        if tx.saga_id == "s1":
+            await inside.wait()
+            raise Unavailable("away")
+        inside.set()
+        for _ in range(100):
+            await bench.clock.sleep(0)
+        ended.append(tx.saga_id)
+        return Taken(amount=1)
+
+    bench = Bench(participant)
+    with pytest.raises(Unavailable):
+        await bench.deliver(action("s1"), action("s2"))
+    assert ended == ["s2"]
+
+
 async def test_a_rejected_compensation_is_answered_failed_and_tried_again() -> None:
     participant = bank(batch=False)
     stubborn = Participant("bank")
@@ -161,13 +183,24 @@ async def test_a_handler_that_answers_too_little_or_wrongly_fails_its_commands()
     assert bench.inbox.rows == {}
 
 
-async def test_a_reply_that_cannot_be_sent_leaves_no_effect() -> None:
+class Receipt(Taken):
+    """A reply of any size."""
+
+    text: str
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Taken(amount=2**64), Receipt(amount=1, text="x" * MAX_REPLY_BYTES), Receipt(amount=1, text="é" * 2**17)],
+    ids=["number", "size", "bytes"],
+)
+async def test_a_reply_that_cannot_be_sent_leaves_no_effect(reply: Taken) -> None:
     participant = Participant("bank")
 
     @participant.handles(TAKE)
     async def take(command: Take, tx: Transaction) -> Taken:
         tx.database["till"] = 0
-        return Taken(amount=2**64)
+        return reply
 
     bench = Bench(participant)
     assert await bench.outcomes(action()) == ["failed handler-error"]
