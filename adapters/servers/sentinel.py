@@ -132,8 +132,10 @@ class SentinelRedis:
             server.start()
         master = self.master()
         for node in self.nodes:
-            if node is not master and node.role == "master":  # The Sentinels would take ten seconds to say so.
-                node.execute("REPLICAOF", "127.0.0.1", master.port)
+            # The Sentinels would take ten seconds to say so. Where they do at this very moment, they end connections.
+            with suppress(OSError):
+                if node is not master and node.role == "master":
+                    node.execute("REPLICAOF", "127.0.0.1", master.port)
         self.start()
 
     def fail_over(self) -> None:

@@ -21,6 +21,7 @@ async def fleet(request: pytest.FixtureRequest, mongo_url: str) -> AsyncIterator
 async def test_a_transaction_that_mongodb_ends_by_itself_again_and_again_is_too_slow(fleet: Fleet) -> None:
     """As it does after `transactionLifetimeLimitSeconds`; here it is asked to."""
     bank, calls = Participant("bank"), list[int]()
+    await fleet.database("bank").create_collection("effects")  # Two that both make it would meet.
 
     @bank.handles(TAKE, batch=True)
     async def take(commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken]:
@@ -39,6 +40,7 @@ async def test_a_transaction_that_mongodb_ends_by_itself_again_and_again_is_too_
 
 async def test_a_key_of_the_handlers_that_is_there_already_fails_its_command_alone(fleet: Fleet) -> None:
     bank, calls = Participant("bank"), list[int]()
+    await fleet.database("bank").create_collection("tills")
 
     @bank.handles(TAKE, batch=True)
     async def take(commands: Sequence[Take], tx: BatchTransaction) -> Sequence[Taken]:
