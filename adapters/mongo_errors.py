@@ -33,11 +33,12 @@ AWAY_CODES = frozenset({
 # fmt: on
 
 
-#: It takes single writes as if nothing were wrong, and no transaction ever.
-STANDALONE = (
-    "MongoDB is a standalone server, which has no transactions: start mongod with `--replSet rs0`, run `rs.initiate()` "
-    "in mongosh once, and write `?replicaSet=rs0` into SAGA_MONGO_URL"
+TO_MAKE_A_SET = (
+    "Start mongod with `--replSet rs0`, run `rs.initiate()` in mongosh once, and write `?replicaSet=rs0` into "
+    "SAGA_MONGO_URL"
 )
+#: It takes single writes as if nothing were wrong, and no transaction ever.
+STANDALONE = f"MongoDB is a standalone server, which has no transactions. {TO_MAKE_A_SET}"
 
 
 class NoSessions(Unavailable):

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from adapters.clock import Clock
-from adapters.errors import Aborted, Conflict, Taken, Unavailable
+from adapters.errors import Unavailable
 from participants.barrier import OUTCOME_UNKNOWN, Answer, Row
 from participants.handlers import (
-    CONFLICT,
     INVALID_COMMAND,
-    TOO_SLOW,
     UNKNOWN_COMMAND,
     Mode,
     Registration,
@@ -31,11 +29,6 @@ from sagas.contracts import REVOKE
 from sagas.messages import CommandMessage, Kind, Outcome
 
 AT_ONCE = 8  #: commands done one by one, at the same time, of different actions
-
-_TOO_SLOW = (
-    "MongoDB has ended the transaction by itself, several times: it may not take longer than "
-    "transactionLifetimeLimitSeconds, all commands of a batch together"
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -154,7 +147,7 @@ class Executor:
                 type=command.type,
                 exc_info=own_frames(error),
             )
-            return _failed(error), False
+            return failed(error), False
 
     async def _resolve(self, action: Row) -> Answer | None:
         """Settle the action in doubt; an answer where that could not be done."""
@@ -167,15 +160,3 @@ class Executor:
             detail = presentable(f"{action.id}: {type(error).__name__}: {error}")
             return Answer.no(Outcome.FAILED, OUTCOME_UNKNOWN, detail)
         return None
-
-
-def _failed(error: Exception) -> Answer:
-    match error:
-        case Taken():
-            return Answer.no(Outcome.FAILED, CONFLICT, "a unique key that the handler writes is there already")
-        case Aborted():
-            return Answer.no(Outcome.FAILED, TOO_SLOW, _TOO_SLOW)
-        case Conflict():
-            return Answer.no(Outcome.FAILED, CONFLICT, "too many concurrent writers")
-        case _:
-            return failed(error)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from adapters.errors import Aborted, Conflict, Taken
 from participants.barrier import Answer
 from participants.context import BatchTransaction, Context, Transaction
 from participants.inbox import InboxTransaction
@@ -32,6 +33,10 @@ UNKNOWN_COMMAND = "unknown-command"  #: no handler for this type
 HANDLER_ERROR = "handler-error"  #: the handler raised something else than `Reject`
 CONFLICT = "conflict"  #: too many concurrent writers, or a unique key that is there already
 TOO_SLOW = "too-slow"  #: MongoDB ended the transaction by itself, again and again
+_TOO_SLOW = (
+    "MongoDB has ended the transaction by itself, several times: it may not take longer than "
+    "transactionLifetimeLimitSeconds, all commands of a batch together"
+)
 
 
 class Mode(StrEnum):
@@ -140,8 +145,16 @@ def rejected(reject: Reject) -> Answer:
 
 
 def failed(error: Exception) -> Answer:
-    """The answer for an error: its type and message, never its trace."""
-    return Answer.no(Outcome.FAILED, HANDLER_ERROR, presentable(f"{type(error).__name__}: {error}"))
+    """The answer for an error: what MongoDB made of the transaction, or its type and message, never its trace."""
+    match error:
+        case Taken():
+            return Answer.no(Outcome.FAILED, CONFLICT, "a unique key that the handler writes is there already")
+        case Aborted():
+            return Answer.no(Outcome.FAILED, TOO_SLOW, _TOO_SLOW)
+        case Conflict():
+            return Answer.no(Outcome.FAILED, CONFLICT, "too many concurrent writers")
+        case _:
+            return Answer.no(Outcome.FAILED, HANDLER_ERROR, presentable(f"{type(error).__name__}: {error}"))
 
 
 def presentable(text: object) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.facts import Unknown
+from adapters.mongo_errors import TO_MAKE_A_SET
 from adapters.mongo_health import MongoFacts
 from cli.doctor.check import Check, failed, judged, listed, ok, unknown, warning
 
@@ -18,10 +19,7 @@ FEW_CONNECTIONS = 100
 REPLICATION_LAG_S = 10
 _HEALTHY_STATES = {"PRIMARY", "SECONDARY", "ARBITER"}
 
-_TO_MAKE_A_SET = (
-    "Start mongod with `--replSet rs0`, run `rs.initiate()` in mongosh once, and write `?replicaSet=rs0` into "
-    "SAGA_MONGO_URL. `saga up` starts one that is ready."
-)
+_TO_MAKE_A_SET = f"{TO_MAKE_A_SET}. `saga up` starts one that is ready."
 
 
 def judge_mongo(facts: MongoFacts) -> list[Check]:
