@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
@@ -18,6 +19,7 @@ from cli.saga_commands import ls, show_one, start, wait
 from cli.service_commands import demo, participant, seed, serve, servers, up
 from cli.tool_commands import bench, doctor
 from cli.watch import watch
+from sagas.imports import OWN
 
 app = typer.Typer(
     cls=Commands,
@@ -248,7 +250,9 @@ _flow(app)
 
 def main() -> None:
     """Run the command line."""
-    # Users' own sagas and participants are found where the command is run, as with `python -m`.
+    for package in OWN:
+        import_module(package)  # So that what we import of it later is ours, whatever is where the command is run.
+    # Users' own sagas and participants are found there, as with `python -m`.
     sys.path.insert(0, "")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

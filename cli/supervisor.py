@@ -16,6 +16,9 @@ from cli.failure import Failure
 from cli.stopping import Stopping
 from cli.terminal import note
 
+#: How a child is started, less its arguments; `-P`, because a `cli` where the command is run is none of ours.
+CHILD = (sys.executable, "-P", "-m", "cli.child")
+
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 HEALTHY_AFTER_S = 10.0  #: a child that lived that long starts again with the first pause
@@ -80,7 +83,7 @@ class Supervisor:
 
     async def _start(self, child: Child) -> asyncio.subprocess.Process:
         child.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.child", *child.arguments),
+            *(*CHILD, *child.arguments),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
             stdout=sys.stderr,  # Our own standard output is for data.

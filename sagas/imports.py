@@ -1,15 +1,20 @@
 """Modules that users name, and what is in them: imported, or said to be missing or broken, with the lines to mend."""
 
 import importlib
+import sys
 import traceback
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from sagas.errors import InvalidDefinition
 
 T = TypeVar("T")
+
+#: Our own packages. Whoever names one gets ours, wherever in the path a module of a user's is that has its name.
+OWN = ("adapters", "chaos", "cli", "client", "orchestrator", "participants", "sagas")
 
 _IMPORTING = (__file__, importlib.__file__, "<frozen importlib")  #: whose frames say nothing to the module's author
 
@@ -18,14 +23,19 @@ def imported(name: str) -> ModuleType:
     """The module; raises `InvalidDefinition` where it can't be imported, whatever keeps it from that."""
     if not all(part.isidentifier() for part in name.split(".")):
         raise InvalidDefinition(f"{name!r} is not a module's name; write it like {_meant(name)!r}")
+    if _is_hidden(name):
+        raise InvalidDefinition(_hidden(name))
     try:
         return importlib.import_module(name)
     except InvalidDefinition:
         raise
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _broken(name, error) from error  # It is there; something that it imports is not.
-        raise InvalidDefinition(_missing(name)) from error
+    except ImportError as error:
+        wanted = error.name or ""
+        if _is_hidden(wanted):
+            raise InvalidDefinition(_hidden(wanted)) from error
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{wanted}."):
+            raise InvalidDefinition(_missing(name)) from error
+        raise _broken(name, error) from error  # It is there; something that it imports is not.
     except Exception as error:
         raise _broken(name, error) from error
 
@@ -50,6 +60,24 @@ def _instead(module: ModuleType, attribute: str, kind: type) -> str:
     there = [name for name, value in vars(module).items() if isinstance(value, kind)]
     meant = there if len(there) == 1 else get_close_matches(attribute, there, n=1)
     return f" Did you mean {meant[0]!r}?" if meant else ""
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a module of a user's is not found because one of our packages has its name."""
+    if name.partition(".")[0] not in OWN:
+        return False
+    module = name.replace(".", "/")
+    files = (f"{module}.py", f"{module}/__init__.py")
+    theirs = [Path(entry) for entry in sys.path if not (Path(entry) / "sagas/imports.py").is_file()]
+    return any((folder / file).is_file() for folder in theirs for file in files)
+
+
+def _hidden(name: str) -> str:
+    own = name.partition(".")[0]
+    return (
+        f"your own module {name!r} can't be found, because {own!r} is the name of one of the saga service's packages: "
+        f"{', '.join(OWN)}. Give your folder or file another name, like 'my_{own}'"
+    )
 
 
 def _missing(name: str) -> str:

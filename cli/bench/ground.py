@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from adapters.streams.cleaning import remove_all
 from cli.data_directory import DataDirectory, nearest
 from cli.databases import participant_settings, running_databases
 from cli.failure import Failure
+from cli.supervisor import CHILD
 from cli.terminal import note
 from participants.app import SHIPPED
 
@@ -130,7 +130,7 @@ def _await_service(process: "subprocess.Popen[bytes]", directory: Path) -> str:
 def begin(arguments: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> "subprocess.Popen[bytes]":
     """A `saga` process that ends with this one, and writes to the log."""
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.child", *arguments],
+        [*CHILD, *arguments],
         env=environment,
         stdin=subprocess.PIPE,  # Never written to: its end tells the child that we are gone.
         stdout=log,

@@ -81,3 +81,19 @@ def test_a_saga_whose_participants_do_not_run_here_is_told_so_once_for_each() ->
         "Add it with --participant module:attribute, unless it runs elsewhere.",
     ]
     assert f"\n! {remarks[0]}\n! {remarks[1]}" in banner("http://127.0.0.1:3", HERE, [], remarks)
+
+
+def test_a_module_that_has_the_name_of_one_of_our_packages_is_told_so(folder: Path) -> None:
+    (folder / "participants").mkdir()
+    (folder / "participants" / "hotel.py").write_text(PARTICIPANT)
+    (folder / "sagas.py").write_text("")
+
+    for arguments, own in (
+        (("--participant", "participants.hotel:hotel"), "participants"),
+        (("--saga", "sagas"), "sagas"),
+    ):
+        result = saga("up", *arguments)
+        assert result.exit_code != 0
+        assert f"because '{own}' is the name of one of the saga service's packages" in result.stderr
+        assert f"another name, like 'my_{own}'" in result.stderr
+    assert not (folder / ".saga").exists()

@@ -1,14 +1,16 @@
 """The registry: which sagas a service knows, in which versions."""
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sagas import Command, Definitions, Endpoint, InvalidDefinition, Reply, Saga, SagaData, SagaInput, UnknownSaga, step
-from sagas.imports import named
+from sagas.imports import OWN, named
 from sagas.order import order
+from support.source import ROOT
 
 
 class Place(SagaInput):
@@ -119,6 +121,32 @@ def test_no_module_is_refused(modules_text: str) -> None:
 def test_a_module_that_is_not_there_is_said_to_be_missing(name: str) -> None:
     with pytest.raises(InvalidDefinition, match=f"there is no module '{name}' in this folder or on PYTHONPATH"):
         Definitions.load(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("sagas", "sagas.py"),
+        ("sagas.order", "sagas/order.py"),
+        ("client", "client/__init__.py"),
+        ("shop_of_hidden", "chaos/monkey.py"),
+        ("shop_of_hidden_name", "cli.py"),
+    ],
+)
+def test_a_module_that_is_hidden_by_one_of_ours_is_refused(modules: Path, name: str, file: str) -> None:
+    (modules / file).parent.mkdir(exist_ok=True)
+    (modules / file).write_text("")
+    (modules / "shop_of_hidden.py").write_text("import chaos.monkey\n")
+    (modules / "shop_of_hidden_name.py").write_text("from cli import shop\n")
+    with pytest.raises(
+        InvalidDefinition, match=r"^your own module '.*' can't be found, because '.*' is the name of one"
+    ):
+        Definitions.load(name)
+
+
+def test_every_package_that_is_shipped_is_known_as_ours() -> None:
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert sorted(OWN) == sorted(shipped["packages"])
 
 
 @pytest.mark.parametrize("name", [".order", "..", "a..b", "sagas/order.py", "-"])
