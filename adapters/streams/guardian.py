@@ -91,20 +91,33 @@ class Guardian:
         return f"{self.stream} is not being read by {self.group}: {self._reader.failure or self._trouble}"
 
     async def _loop(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
-        backoff = self._shared.backoff()
+        backoff, away = self._shared.backoff(), ""
         stopping = self._shared.stopping
         while not stopping.is_set():
             try:
                 await step()
             except Exception as error:  # A guardian that dies guards nothing.
-                log.warning("guardian-step-failed", stream=self.stream, step=step.__name__, exc_info=error)
+                away = self._tell(step, error, away)
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
                 await backoff.pause()
             else:
+                if away:
+                    log.info("stream-back", stream=self.stream, step=step.__name__)
+                away = ""
                 backoff.reset()
                 await wait(self._shared.clock, every_s, stopping)
+
+    def _tell(self, step: Callable[[], Awaitable[None]], error: Exception, away: str) -> str:
+        """Log what went wrong, a server that is away once; `away` is why it was at the last try. Why it is now."""
+        where = {"stream": self.stream, "step": step.__name__}
+        if not isinstance(error, Unavailable):
+            log.warning("guardian-step-failed", **where, exc_info=error)
+            return away
+        if (reason := str(error)) != away:
+            log.warning("stream-away", **where, reason=reason)
+        return reason
 
     async def _beat(self) -> None:
         shared = self._shared

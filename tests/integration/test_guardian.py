@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 from faststream import FastStream
+from structlog.testing import capture_logs
 
 from adapters.bus import Ack, Delivery, Entry, Subscription, Verdict
 from adapters.errors import Unavailable
@@ -128,6 +129,24 @@ async def test_redis_may_be_down_at_the_start_and_come_later(own_redis: RedisSer
     await eventually(lambda: no_problems(bus))
     assert await bus.publish(numbered(world.streams.commands("p"), 1)) == [None]
     await eventually(lambda: handler.names == ["1"])
+
+
+async def test_what_is_refused_is_told_once_with_the_reason_and_so_is_its_end(world: RedisWorld) -> None:
+    await reading(world, Recorder())
+
+    async def often_refused() -> bool:
+        stats = await world.client.info("commandstats")
+        return bool(stats["cmdstat_sadd"]["rejected_calls"] >= 10)
+
+    with capture_logs() as logged:
+        await world.client.execute_command("ACL", "SETUSER", "default", "-sadd")
+        await eventually(often_refused)
+        await world.client.execute_command("ACL", "SETUSER", "default", "+sadd")
+        await eventually(lambda: any(told["event"] == "stream-back" for told in logged))
+    away, back = [told for told in logged if told["event"].startswith("stream-")]
+    assert away["event"] == "stream-away"
+    assert "sadd" in away["reason"]
+    assert (away["stream"], away["step"]) == (back["stream"], back["step"]) == (world.streams.commands("p"), "_beat")
 
 
 async def test_a_killed_and_restarted_server_is_read_again_within_seconds(
