@@ -1,5 +1,6 @@
 """The driver's errors as ours (adapters/errors.py): what MongoDB can't do right now, and what others did meanwhile."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,7 @@ AWAY_CODES = frozenset({
 })
 # fmt: on
 
+_TLS = re.compile(r"\[SSL: \w+\][^(,]{,200}")  #: without the place in C code where it was noticed
 
 TO_MAKE_A_SET = (
     "Start mongod with `--replSet rs0`, run `rs.initiate()` in mongosh once, and write `?replicaSet=rs0` into "
@@ -53,10 +55,16 @@ def _translate(error: PyMongoError) -> Exception:
     if error.has_error_label(UNKNOWN_COMMIT):
         return Unavailable("MongoDB did not say whether the transaction was committed")
     if isinstance(error, (ConnectionFailure, ExecutionTimeout, WaitQueueTimeoutError)):
-        return Unavailable(f"MongoDB does not answer: {type(error).__name__}")
+        return Unavailable(f"MongoDB does not answer: {_reason(error)}")
     if isinstance(error, ConfigurationError):
         return NoSessions("MongoDB is not ready: for the moment it is no member of a replica set")
     return _translate_code(error, error.code if isinstance(error, OperationFailure) else None)
+
+
+def _reason(error: PyMongoError) -> str:
+    """The error's kind, and what TLS says. The rest of a driver's text is about each server, and long."""
+    found = _TLS.search(str(error))
+    return f"{type(error).__name__}: {found[0].strip()}" if found else type(error).__name__
 
 
 def _translate_code(error: PyMongoError, code: int | None) -> Exception:

@@ -96,7 +96,7 @@ class Guardian:
         while not stopping.is_set():
             try:
                 await step()
-            except Exception as error:  # A guardian that dies guards nothing.
+            except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
                 away = self._tell(step, error, away)
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:

@@ -9,6 +9,8 @@ from adapters.facts import Fact, Unknown
 
 T = TypeVar("T")
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  #: in what OpenSSL says
+
 
 class Status(StrEnum):
     """How a check came out."""
@@ -47,6 +49,14 @@ def failed(name: str, detail: str, remedy: str) -> Check:
 def unknown(name: str, reason: str, remedy: str = "") -> Check:
     """It can't be told."""
     return Check(name, Status.UNKNOWN, reason, remedy)
+
+
+def not_answering(name: str, reason: str, setting: str, authority: str) -> Check:
+    """A database is away, says `reason`; `authority` is the option of the URL in `setting` that TLS needs."""
+    remedy = f"Start it (`saga up` and `saga servers` do), or correct {setting}."
+    if UNTRUSTED in reason:
+        remedy = f"Name the file with the authority that signed its certificate, as `{authority}=` in {setting}."
+    return failed(name, reason, remedy)
 
 
 def judged(name: str, fact: Fact[T], judge: Callable[[str, T], Check]) -> Check:

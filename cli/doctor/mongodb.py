@@ -6,7 +6,7 @@ from typing import Any
 from adapters.facts import Unknown
 from adapters.mongo_errors import TO_MAKE_A_SET
 from adapters.mongo_health import MongoFacts
-from cli.doctor.check import Check, failed, judged, listed, ok, unknown, warning
+from cli.doctor.check import Check, failed, judged, listed, not_answering, ok, unknown, warning
 
 Document = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ def _reachable(facts: MongoFacts) -> Check:
     said = listed(sorted({*reasons, facts.hello.reason}))
     if "code 18" in said:
         return failed(name, "does not accept the user or the password", "Correct them in SAGA_MONGO_URL.")
-    return failed(name, said, "Start it (`saga up` and `saga servers` do), or correct SAGA_MONGO_URL.")
+    return not_answering(name, said, "SAGA_MONGO_URL", "tlsCAFile")
 
 
 def _replica_set(facts: MongoFacts) -> Check:

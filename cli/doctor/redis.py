@@ -7,7 +7,7 @@ from adapters.facts import Unknown
 from adapters.streams.figures import StreamFigures
 from adapters.streams.health import Info, RedisFacts
 from adapters.streams.readers import Readers
-from cli.doctor.check import Check, Status, failed, judged, listed, ok, warning
+from cli.doctor.check import Check, Status, failed, judged, listed, not_answering, ok, warning
 
 NEEDED = (7, 0)
 FULL, NEARLY_FULL = 0.95, 0.80
@@ -39,8 +39,7 @@ def judge_redis(facts: RedisFacts, *, serving: bool) -> list[Check]:
 def _reachable(facts: RedisFacts) -> Check:
     name = "redis"
     if isinstance(facts.info, Unknown):
-        remedy = "Start it (`saga up` and `saga servers` do), or correct SAGA_REDIS_URL."
-        return failed(name, facts.info.reason, remedy)
+        return not_answering(name, facts.info.reason, "SAGA_REDIS_URL", "ssl_ca_certs")
     away = [f"{master}: {info.reason}" for master, info in facts.masters.items() if isinstance(info, Unknown)]
     if away:
         return failed(name, listed(away), "Start it, or let a replica take its place: sagas of its partitions wait.")

@@ -1,6 +1,7 @@
 """A wire between a client and a server that can be cut: real connections, which end when the test says so."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -50,10 +51,10 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(target: str) -> AsyncIterator[Wire]:
-    """A wire to the server at that URL."""
+async def wire(target: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """A wire to the server at that URL; with `tls` that is spoken on the client's side of it."""
     made = Wire(target)
-    server = await asyncio.start_server(made.connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.connected, "127.0.0.1", 0, ssl=tls)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield made

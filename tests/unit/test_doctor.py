@@ -179,6 +179,14 @@ def test_what_is_wrong_is_named_with_a_remedy(checks: list[Check], name: str, st
     assert found.remedy or status == "unknown"
 
 
+def test_whoever_does_not_trust_a_certificate_is_told_where_to_name_its_authority() -> None:
+    untrusted = Unknown("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate")
+    checks = [*of_mongo(hello=AWAY, servers=[untrusted]), *of_redis(info=untrusted)]
+    remedies = {check.name: check.remedy for check in checks}
+    assert "`tlsCAFile=` in SAGA_MONGO_URL" in remedies["mongodb"]
+    assert "`ssl_ca_certs=` in SAGA_REDIS_URL" in remedies["redis"]
+
+
 def test_one_thing_that_is_wrong_does_not_make_the_others_wrong() -> None:
     assert wrong(of_info(maxmemory_policy="allkeys-lru")).keys() == {"redis-eviction"}
     assert wrong(of_sagas(dead_letters=1)).keys() == {"dead-letters"}
