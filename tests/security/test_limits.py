@@ -36,14 +36,14 @@ class Victim:
         """Resident bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4_096
 
-    async def reads(self, count: int) -> list[float]:
-        """How many seconds each of so many reads takes, the fastest first."""
+    async def reads(self, count: int) -> tuple[float, float]:
+        """Seconds of the 99th percentile of so many reads, and of the slowest."""
         times = []
         for _ in range(count):
             begun = time.perf_counter()
             assert (await self.client.get("/v1/sagas?limit=1")).status_code == 200
             times.append(time.perf_counter() - begun)
-        return sorted(times)
+        return sorted(times)[count * 99 // 100], max(times)
 
     @asynccontextmanager
     async def unharmed(self) -> AsyncIterator[None]:
@@ -107,7 +107,7 @@ async def test_a_head_of_more_than_16_kib_is_refused(victim: Victim) -> None:
 
 
 async def test_a_thousand_slow_connections_delay_nobody_and_are_closed(victim: Victim) -> None:
-    alone = await victim.reads(100)
+    alone, _ = await victim.reads(300)
     async with victim.unharmed(), AsyncExitStack() as stack:
         readers = []
         for _ in range(SLOW_CONNECTIONS):
@@ -115,8 +115,8 @@ async def test_a_thousand_slow_connections_delay_nobody_and_are_closed(victim: V
             stack.callback(writer.close)
             writer.write(b"POST /v1/sagas HTTP/1.1\r\nHost: saga\r\nX-Slow: ")
             readers.append(reader)
-        beside = await victim.reads(100)
-        assert beside[90] < max(5 * alone[90], 0.25), (alone, beside)
-        assert beside[-1] < RECEIVE_TIMEOUT_S, "one of them waited for another's head"
+        beside, slowest = await victim.reads(300)
+        assert beside < max(5 * alone, 0.25), (alone, beside)
+        assert slowest < RECEIVE_TIMEOUT_S, "one of them waited for another's head"
         async with asyncio.timeout(RECEIVE_TIMEOUT_S + 10):
             assert await asyncio.gather(*(reader.read() for reader in readers)) == [b""] * SLOW_CONNECTIONS
