@@ -25,7 +25,8 @@ from adapters.mongo_writes import (
     DURABLE,
     Document,
     DocumentTooLarge,
-    Write,
+    Last,
+    expect_last,
     finish_in_thread,
     in_pieces,
     insert_last,
@@ -43,6 +44,7 @@ __all__ = [
     "IndexModel",
     "InsertOne",
     "UpdateOne",
+    "expect_last",
     "following",
     "insert_last",
     "take",
@@ -157,11 +159,11 @@ class Mongo:
                 raise
             return result
 
-    async def _finish(self, session: Session, last: Sequence[Write]) -> None:
-        """Write what comes last, and commit. Each call of Motor's wakes a thread, which wakes us: this is one call."""
+    async def _finish(self, session: Session, last: Last) -> None:
+        """Do what comes last, and commit. Each call of Motor's wakes a thread, which wakes us: this is one call."""
         if self.driver == "pymongo" or not last:
-            for write in last:
-                write.check(await write.database.command(write.command, session=session))
+            for one in last:
+                one.check(await one.database.command(one.command, session=session))
             await self._commit(session)
             return
         try:

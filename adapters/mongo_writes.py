@@ -1,4 +1,4 @@
-"""The writes of a transaction, as MongoDB's own commands.
+"""The writes of a transaction, and what they expect, as MongoDB's own commands.
 
 The driver's way to them, which can repeat and split, takes a third more calls, and one more object for each document.
 In a transaction nothing can be repeated; and more than one command holds is so rare that it is noticed afterwards: the
@@ -6,7 +6,7 @@ transaction begins again, and writes in pieces.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -23,7 +23,8 @@ __all__ = [
     "DURABLE",
     "Document",
     "DocumentTooLarge",
-    "Write",
+    "Last",
+    "expect_last",
     "finish_in_thread",
     "in_pieces",
     "insert_last",
@@ -53,8 +54,24 @@ class Write(NamedTuple):
             raise Conflict("a document has changed, or has gone")
 
 
+class Expectation(NamedTuple):
+    """One read of a transaction, and what it must show."""
+
+    database: Any
+    command: Document
+    field: str
+    values: Mapping[Any, Any]  #: by `_id`
+
+    def check(self, answer: Document) -> None:
+        """Raises where it shows something else."""
+        if {document["_id"]: document.get(self.field) for document in answer["cursor"]["firstBatch"]} != self.values:
+            raise Conflict("a document has changed, or has gone")
+
+
+Last = list[Write | Expectation]
+
 _in_pieces: ContextVar[bool] = ContextVar("in_pieces", default=False)
-_last: dict[int, list[Write]] = {}  # of the transactions under way, by the identity of their session
+_last: dict[int, Last] = {}  # of the transactions under way, by the identity of their session
 
 
 def insert_last(database: Any, collection: str, documents: Sequence[Document], session: Any) -> None:
@@ -73,22 +90,37 @@ def update_last(database: Any, collection: str, updates: Sequence[Document], ses
     _last[id(session)].extend(_writes(database, {"update": collection}, "updates", updates))
 
 
+def expect_last(database: Any, collection: str, field: str, values: Mapping[Any, Any], session: Any) -> None:
+    """Expect these values of a field, by `_id`, at the end of the transaction; it raises `Conflict` where others are.
+
+    So an update that follows can ask for the `_id` alone: whoever changes one of the documents in between is a write
+    conflict. MongoDB takes a way of its own to a document by its `_id`; with another field in the filter it plans each
+    update, which costs twice as much as looking first.
+    """
+    query = {"_id": {"$in": list(values)}}
+    command = {"find": collection, "filter": query, "projection": {field: 1}}
+    _last[id(session)].append(
+        Expectation(database, command | {"batchSize": len(values), "singleBatch": True}, field, values)
+    )
+
+
 @contextmanager
-def writing_last(session: Any) -> Iterator[list[Write]]:
-    """Around the body of a transaction: what is to be written once it has ended."""
-    last = _last[id(session)] = []
+def writing_last(session: Any) -> Iterator[Last]:
+    """Around the body of a transaction: what is to be done once it has ended."""
+    last: Last = []
+    _last[id(session)] = last
     try:
         yield last
     finally:
         del _last[id(session)]
 
 
-async def finish_in_thread(threads: Executor, last: Sequence[Write], session: Any) -> None:
-    """Write what comes last, and commit, with Motor's session. Who is cancelled meanwhile is so when that has ended.
+async def finish_in_thread(threads: Executor, last: Last, session: Any) -> None:
+    """Do what comes last, and commit, with Motor's session. Who is cancelled meanwhile is so when that has ended.
 
     A thread can't be stopped, and whoever ended its session meanwhile would have it write the rest without one.
     """
-    blocking = [write._replace(database=write.database.delegate) for write in last]
+    blocking: Last = [one._replace(database=one.database.delegate) for one in last]
     # Whoever listens to commands knows by the context whose they are.
     inside = copy_context().run
     work = asyncio.get_running_loop().run_in_executor(threads, inside, _finish, blocking, session.delegate)
@@ -105,9 +137,9 @@ async def finish_in_thread(threads: Executor, last: Sequence[Write], session: An
         raise failed
 
 
-def _finish(last: Sequence[Write], session: Any) -> None:
-    for write in last:
-        write.check(write.database.command(write.command, session=session))
+def _finish(last: Last, session: Any) -> None:
+    for one in last:
+        one.check(one.database.command(one.command, session=session))
     session.commit_transaction()
 
 

@@ -10,7 +10,7 @@ import pytest
 from pymongo import monitoring
 
 from adapters.errors import Conflict, Unavailable
-from adapters.mongo import COMMIT_TRIES, Driver, Mongo, Session, insert_last, update_last
+from adapters.mongo import COMMIT_TRIES, Driver, Mongo, Session, expect_last, find, insert_last, update_last
 from chaos.real.servers import RealServers
 
 NAME = "last"
@@ -71,6 +71,35 @@ async def test_an_update_that_meets_no_document_undoes_all_of_it(mongo: Mongo) -
     with pytest.raises(Conflict):
         await mongo.transaction(body)
     assert await _there(mongo) == []
+
+
+@pytest.mark.parametrize("expected", [{1: 8}, {1: 7, 2: 7}], ids=["changed", "gone"])
+async def test_what_is_not_as_expected_undoes_all_of_it(mongo: Mongo, expected: dict[int, int]) -> None:
+    await mongo.database(NAME)["numbers"].insert_one({"_id": 1, "n": 7})
+
+    async def body(session: Session) -> None:
+        _insert(mongo, session, 3)
+        expect_last(mongo.database(NAME), "numbers", "n", expected, session)
+
+    with pytest.raises(Conflict):
+        await mongo.transaction(body)
+    assert await _there(mongo) == [1]
+
+
+async def test_what_changes_after_it_was_as_expected_is_not_written_over(mongo: Mongo) -> None:
+    """The update asks for the `_id` alone: MongoDB itself must see that the document is no more what was looked at."""
+    numbers = mongo.database(NAME)["numbers"]
+    await numbers.insert_one({"_id": 1, "n": 7})
+
+    async def body(session: Session) -> None:
+        await find(numbers, {"_id": 1}, limit=1, session=session)  # From here on it sees what was there now.
+        await numbers.update_one({"_id": 1}, {"$set": {"n": 8}})
+        expect_last(mongo.database(NAME), "numbers", "n", {1: 7}, session)
+        update_last(mongo.database(NAME), "numbers", [{"q": {"_id": 1}, "u": {"$set": {"n": 100}}}], session)
+
+    with pytest.raises(Conflict):
+        await mongo.transaction(body)
+    assert [found["n"] for found in await find(numbers, {}, limit=2)] == [8]
 
 
 async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, servers: RealServers) -> None:
