@@ -59,6 +59,18 @@ Verdict = Ack | Leave | Dead
 Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stream's group has come, by our clock.
+
+    What was published before such a time has been delivered, or settled; something published at it has not. `None`
+    where nothing is left.
+    """
+
+    delivered_until: datetime | None
+    settled_until: datetime | None  #: what was delivered to somebody who died is not settled
+
+
 class Places(Protocol):
     """Remembers how far streams of others have been settled, where losing Redis doesn't lose it too.
 
@@ -133,18 +145,12 @@ class Bus(Protocol):
         """Append the entries in order, in one round trip; one result each, `None` where the entry is on its stream."""
         ...
 
-    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """How far each stream's group has been delivered, by our clock.
+    async def progress(self, groups: Mapping[str, str]) -> Mapping[str, Progress]:
+        """How far each stream's group has come, by stream. `groups` maps stream to group.
 
-        `groups` maps stream to group. The answer maps stream to a time: what was published before it has been
-        delivered, something published at it has not; `None` where nothing is left undelivered. A group that is missing
-        has been delivered nothing: it will be made again at the beginning. A stream that can't be asked is missing, and
-        makes no other seem further than it is; raises `Unavailable` where none can be.
+        A group that is missing has been delivered nothing: it will be made again at the beginning. A stream that can't
+        be asked is missing, and makes no other seem further than it is; raises `Unavailable` where none can be.
         """
-        ...
-
-    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """Likewise, how far each group has acknowledged: what was delivered to somebody who died is not settled."""
         ...
 
     async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Progress, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.memory_foreign import delivered_at, settled_until
@@ -69,20 +69,16 @@ class MemoryBus:
                 self.server.groups.setdefault((entry.stream, group), Group())
         return results
 
-    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """How far each stream's group has been delivered; see `adapters.bus.Bus`."""
-        return {stream: self._first(stream, group, settled=False) for stream, group in self._asked(groups).items()}
-
-    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """How far each stream's group has acknowledged; see `adapters.bus.Bus`."""
-        return {stream: self._first(stream, group, settled=True) for stream, group in self._asked(groups).items()}
-
-    def _asked(self, groups: Mapping[str, str]) -> Mapping[str, str]:
+    async def progress(self, groups: Mapping[str, str]) -> Mapping[str, Progress]:
+        """How far each stream's group has come; see `adapters.bus.Bus`."""
         self.server.check()
         asked = {stream: group for stream, group in groups.items() if stream not in self.server.refused}
         if groups and not asked:
             raise Unavailable("no stream can be asked")
-        return asked
+        return {
+            stream: Progress(self._first(stream, group, settled=False), self._first(stream, group, settled=True))
+            for stream, group in asked.items()
+        }
 
     def subscribe(self, subscription: Subscription) -> None:
         """Register a subscription; one that comes after `start` is read at once."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters.bus import Bus
+from adapters.bus import Bus, Progress
 from adapters.errors import Unavailable
 from adapters.streams.names import ORCHESTRATOR_GROUP, Streams
 from orchestrator.core.state import Pending, SagaState, Woken
@@ -113,35 +113,30 @@ class Sweeper:
         replies = self._replica.all_streams
         waits = [_Waits(state, self._commands(state), self._replies(state, replies)) for state in states]
         groups = {stream: group for each in waits for stream, group in each.commands.items()}
-        until = await self._bus.delivered_until(groups | dict.fromkeys(replies, ORCHESTRATOR_GROUP))
-        lost = {*groups, *replies}.difference(until)
+        progress = await self._bus.progress(groups | dict.fromkeys(replies, ORCHESTRATOR_GROUP))
+        lost = {*groups, *replies}.difference(progress)
         self._lost_at |= dict.fromkeys(lost, self._engine.clock.now())
         # While replies wait for long we are slow ourselves: what is sent again then would only be more of it.
-        self._is_behind = any(self._is_slow(stream, until[stream]) for stream in replies if stream in until)
+        self._is_behind = any(self._is_slow(stream, progress[stream]) for stream in replies if stream in progress)
         if held := [each.state for each in waits if not lost.isdisjoint(each.streams)]:
             log.warning("timers-held", sagas=len(held), reason=f"{min(lost)} can't be asked")
             await self._engine.hold(held)
         there = [each for each in waits if lost.isdisjoint(each.streams)]
-        heard = await self._heard({stream: until[stream] for stream in replies if stream in until})
-        inputs = [Input(each.state.id, self._woken(each, until, heard)) for each in there]
+        inputs = [Input(each.state.id, self._woken(each, progress)) for each in there]
         decisions = await self._engine.apply(inputs, [each.state for each in there])
         self._engine.announcer.pace.spend(sum(len(each.commands) for each in decisions if each is not None))
 
-    async def _heard(self, until: Mapping[str, datetime | None]) -> Mapping[str, datetime]:
-        """By reply stream: what came before then is applied. `until` says how far each was delivered.
+    def _heard_until(self, replies: Progress) -> datetime:
+        """What came before then is applied.
 
         A reply in the hands of somebody who dies is no silence. One that stays in hand for long is a trouble of its
         own saga's: that must not keep all others from counting.
         """
-        deaf_before = self._engine.clock.now() - DEAF
-        settled = await self._bus.settled_until(dict.fromkeys(until, ORCHESTRATOR_GROUP))
-        applied = {stream: settled.get(stream) or LONG_AHEAD for stream in until}
-        return {
-            stream: (delivered or LONG_AHEAD) if applied[stream] < deaf_before else applied[stream]
-            for stream, delivered in until.items()
-        }
+        settled = replies.settled_until or LONG_AHEAD
+        is_stuck = settled < self._engine.clock.now() - DEAF
+        return (replies.delivered_until or LONG_AHEAD) if is_stuck else settled
 
-    def _woken(self, waits: _Waits, until: Mapping[str, datetime | None], heard: Mapping[str, datetime]) -> Woken:
+    def _woken(self, waits: _Waits, progress: Mapping[str, Progress]) -> Woken:
         """What the core must know before it takes silence for silence.
 
         A command is queued while its stream has not been delivered that far, or we are slow. While replies wait in a
@@ -149,10 +144,10 @@ class Sweeper:
         """
         announcer = self._engine.announcer
         listening_since = max(announcer.listening_since, *(self._lost_at.get(each, NEVER) for each in waits.streams))
-        heard_until = min(heard[stream] for stream in waits.replies)
+        heard_until = min(self._heard_until(progress[stream]) for stream in waits.replies)
         queued, unheard = set(), set()
         for pending in waits.state.pending:
-            delivered = until[self._stream(waits.state, pending)] or LONG_AHEAD
+            delivered = progress[self._stream(waits.state, pending)].delivered_until or LONG_AHEAD
             if self._is_behind or delivered <= max(pending.sent_at, announcer.sent_again_at) + ANNOUNCING:
                 queued.add(pending.command_id)
             if heard_until < pending.deadline:
@@ -170,11 +165,12 @@ class Sweeper:
         """The stream that the command is on."""
         return self._streams.partition(self._streams.commands(pending.participant), state.id)
 
-    def _is_slow(self, stream: str, until: datetime | None) -> bool:
+    def _is_slow(self, stream: str, progress: Progress) -> bool:
         """Whether whoever reads the replies there is behind.
 
         Another replica is believed to be only for a while: what it is deaf to is sent again, and answered to us.
         """
+        until = progress.delivered_until
         waiting = timedelta(0) if until is None else self._engine.clock.now() - until
         return waiting > RESEND_FIRST and (waiting < DEAF or stream in self._replica.own_streams)
 

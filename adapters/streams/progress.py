@@ -1,11 +1,12 @@
-"""How far groups have been delivered: for each the first entry that its group has not been given yet."""
+"""How far groups have come: for each the first entry that its group has not been given yet, or not acknowledged."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from redis.exceptions import ResponseError
 
+from adapters.bus import Progress
 from adapters.clock import Clock
 from adapters.streams.connection import translating
 from adapters.streams.ids import parse_id
@@ -15,38 +16,43 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING_YET = b"0-0"
 
 Rows = Sequence[Mapping[bytes, Any]]  #: of a stream's groups
-_Entry: TypeAlias = tuple[bytes | None, datetime]  # the entry's id, and the time on its server's clock
 
 
-async def delivered_until(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, datetime | None]:
+async def progress(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, Progress]:
     """See `adapters.bus.Bus`.
 
     A server's clock is compared with ours as it was when the question went out. So an answer that takes its time, or
     another server's that never comes, makes what is delivered seem less far than it is, and never further.
     """
     asked = clock.now()
-    return _in_our_time(await _first_undelivered(pipeline, groups), asked)
+    with translating():
+        answers = await pipeline.execute([each for stream in groups for each in (_look(stream), ("TIME",))])
+        last = {
+            stream: (_last_delivered(groups[stream], rows(answer)), _time(time) - asked)
+            for stream, answer, time in zip(groups, answers[::2], answers[1::2], strict=True)
+            if not (_lost(answer) or _lost(time))
+        }
+        begun = {stream: delivered for stream, (delivered, _) in last.items() if delivered is not None}
+        # What is delivered between the two looks was undelivered at the first one.
+        looks = [(_behind(stream, begun[stream]), _pending(stream, groups[stream])) for stream in begun]
+        further = await pipeline.execute([each for both in looks for each in both]) if looks else []
+        found = {stream: Progress(None, None) for stream in last.keys() - begun.keys()}
+        for stream, page, pending in zip(begun, further[::2], further[1::2], strict=True):
+            if not (_lost(page) or _lost(pending)):
+                found[stream] = _progress(_first(page), _oldest(pending), last[stream][1])
+        if groups and not found:
+            raise next(answer for answer in [*further, *answers] if isinstance(answer, BaseException) and _lost(answer))
+    return found
 
 
-async def settled_until(pipeline: Pipeline, groups: Mapping[str, str], clock: Clock) -> Mapping[str, datetime | None]:
-    """See `adapters.bus.Bus`; the times as of `delivered_until`."""
-    asked = clock.now()
-    undelivered = await _first_undelivered(pipeline, groups)
-    # In this order: what is delivered between the two looks was undelivered at the first one.
-    pending = await _first_pending(pipeline, {stream: groups[stream] for stream in undelivered})
-    found = {
-        stream: (min((each for each in (entry_id, pending[stream]) if each), key=parse_id, default=None), time)
-        for stream, (entry_id, time) in undelivered.items()
-        if stream in pending
-    }
-    return _in_our_time(found, asked)
+def _progress(undelivered: bytes | None, pending: bytes | None, ahead: timedelta) -> Progress:
+    """Of the first entries of each kind, if there are any, by a server's clock that is so far ahead of ours."""
 
+    def at(*ids: bytes | None) -> datetime | None:
+        times = [parse_id(entry_id)[0] for entry_id in ids if entry_id is not None]
+        return _EPOCH + timedelta(milliseconds=min(times)) - ahead if times else None
 
-def _in_our_time(found: Mapping[str, _Entry], asked: datetime) -> Mapping[str, datetime | None]:
-    return {
-        stream: None if entry_id is None else _EPOCH + timedelta(milliseconds=parse_id(entry_id)[0]) - (time - asked)
-        for stream, (entry_id, time) in found.items()
-    }
+    return Progress(at(undelivered), at(undelivered, pending))
 
 
 async def unsettled(pipeline: Pipeline, groups: Mapping[str, str]) -> set[str]:
@@ -63,52 +69,12 @@ async def unsettled(pipeline: Pipeline, groups: Mapping[str, str]) -> set[str]:
 
 def rows(answer: object) -> Rows | None:
     """What XINFO GROUPS has answered; None where there is no stream. Raises what it was refused with."""
-    if _is_no_stream(answer):
+    if _is_missing(answer):
         return None
     if isinstance(answer, BaseException):
         raise answer
     found = cast(list[Any], answer)
     return [row if isinstance(row, dict) else dict(zip(row[::2], row[1::2], strict=True)) for row in found]
-
-
-async def _first_undelivered(pipeline: Pipeline, groups: Mapping[str, str]) -> Mapping[str, _Entry]:
-    """By stream the id of that entry, None where there is none, and the time on its server's clock.
-
-    A stream without its group has been delivered nothing: the group will be made again at id 0. One that can't be asked
-    is missing. Raises `Unavailable` where none can be.
-    """
-    with translating():
-        commands: list[Command] = [each for stream in groups for each in (_look(stream), ("TIME",))]
-        answers = await pipeline.execute(commands)
-        found = {
-            stream: (_last_delivered(groups[stream], rows(answer)), _time(time))
-            for stream, answer, time in zip(groups, answers[::2], answers[1::2], strict=True)
-            if not (_lost(answer) or _lost(time))
-        }
-        begun = [(stream, last) for stream, (last, _) in found.items() if last is not None]
-        pages = await pipeline.execute([_behind(*each) for each in begun]) if begun else []
-        for (stream, _), page in zip(begun, pages, strict=True):
-            if _lost(page):
-                del found[stream]
-            else:
-                found[stream] = (_first(page), found[stream][1])
-        if groups and not found:
-            raise next(answer for answer in [*pages, *answers] if isinstance(answer, BaseException))
-    return found
-
-
-async def _first_pending(pipeline: Pipeline, groups: Mapping[str, str]) -> Mapping[str, bytes | None]:
-    """By stream the id of the first entry that its group was given and has not acknowledged, None where there is none.
-
-    One that can't be asked is missing.
-    """
-    with translating():
-        answers = await pipeline.execute([("XPENDING", *each) for each in groups.items()]) if groups else []
-    return {
-        stream: None if isinstance(answer, ResponseError) else cast(Any, answer)[1]
-        for stream, answer in zip(groups, answers, strict=True)
-        if isinstance(answer, ResponseError) or not isinstance(answer, BaseException)
-    }
 
 
 def _look(stream: str) -> Command:
@@ -119,12 +85,16 @@ def _behind(stream: str, last: bytes) -> Command:
     return ("XRANGE", stream, b"(" + last, "+", "COUNT", 1)
 
 
+def _pending(stream: str, group: str) -> Command:
+    return ("XPENDING", stream, group)
+
+
 def _lost(answer: object) -> bool:
-    return isinstance(answer, BaseException) and not _is_no_stream(answer)
+    return isinstance(answer, BaseException) and not _is_missing(answer)
 
 
-def _is_no_stream(answer: object) -> bool:
-    return isinstance(answer, ResponseError) and "no such key" in str(answer)
+def _is_missing(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and ("no such key" in str(answer) or "NOGROUP" in str(answer))
 
 
 def _time(answer: object) -> datetime:
@@ -135,6 +105,11 @@ def _time(answer: object) -> datetime:
 def _first(page: object) -> bytes | None:
     entries = cast(list[Any], page)
     return entries[0][0] if entries else None
+
+
+def _oldest(pending: object) -> bytes | None:
+    """Of what a group was given and has not acknowledged; None also where the group is missing."""
+    return None if isinstance(pending, ResponseError) else cast(Any, pending)[1]
 
 
 def _has_pending(group: str, found: Rows | None) -> bool:

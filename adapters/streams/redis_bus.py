@@ -8,10 +8,9 @@ import asyncio
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from random import Random
 
-from adapters.bus import Entry, OnPublish, OnSettle, Subscription
+from adapters.bus import Entry, OnPublish, OnSettle, Progress, Subscription
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.streams import leases
@@ -24,7 +23,7 @@ from adapters.streams.figures import StreamFigures, figures
 from adapters.streams.guardian import Guardian
 from adapters.streams.masters import follow
 from adapters.streams.names import Streams
-from adapters.streams.progress import delivered_until, settled_until, unsettled
+from adapters.streams.progress import progress, unsettled
 from adapters.streams.publisher import Publisher
 from adapters.streams.readers import Readers, readers
 from adapters.streams.settings import StreamSettings
@@ -175,13 +174,9 @@ class RedisBus:
         """The streams, of those mapped to their groups, with anything unread or unacknowledged."""
         return await unsettled(self._shared.pipeline, groups)
 
-    async def delivered_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """How far each stream's group has been delivered, by our clock; see `adapters.bus.Bus`."""
-        return await delivered_until(self._shared.pipeline, groups, self._shared.clock)
-
-    async def settled_until(self, groups: Mapping[str, str]) -> Mapping[str, datetime | None]:
-        """How far each stream's group has acknowledged, by our clock; see `adapters.bus.Bus`."""
-        return await settled_until(self._shared.pipeline, groups, self._shared.clock)
+    async def progress(self, groups: Mapping[str, str]) -> Mapping[str, Progress]:
+        """How far each stream's group has come, by our clock; see `adapters.bus.Bus`."""
+        return await progress(self._shared.pipeline, groups, self._shared.clock)
 
 
 def unique_consumer(rng: Random) -> str:

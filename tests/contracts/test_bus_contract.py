@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.bus import Ack, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Entry, Leave, Progress, Subscription, Verdict
 from adapters.errors import Unavailable
 from support.bus_fixtures import MakeBus, reading, settled, stream, world
 from support.buses import Recorder, World, numbered
@@ -205,25 +205,25 @@ async def test_a_wiped_server_heals_and_the_application_is_told(world: World, st
 async def test_how_far_a_group_was_delivered_is_told_in_our_time(world: World, stream: str, reading: MakeBus) -> None:
     publisher = world.bus()
     groups = {stream: "inventory", f"{world.streams.prefix}nowhere": "nobody"}
-    assert set((await publisher.delivered_until(groups)).values()) == {None}
+    assert await publisher.progress(groups) == dict.fromkeys(groups, Progress(None, None))
 
     await publisher.publish(numbered(stream, 1))
-    undelivered = (await publisher.delivered_until(groups))[stream]
+    undelivered = (await publisher.progress(groups))[stream].delivered_until
     assert undelivered is not None
     assert abs(undelivered - datetime.now(UTC)) < timedelta(seconds=5)
-    stranger = (await publisher.delivered_until({stream: "no-such-group"}))[stream]
+    stranger = (await publisher.progress({stream: "no-such-group"}))[stream].delivered_until
     assert stranger is not None  # A missing group has been delivered nothing.
 
     bus = await reading(Recorder())
     await eventually(lambda: settled(world, stream))
 
     async def all_delivered() -> bool:
-        return (await publisher.delivered_until(groups))[stream] is None
+        return (await publisher.progress(groups))[stream].delivered_until is None
 
     await eventually(all_delivered)
     await bus.stop()
     await publisher.publish(numbered(stream, 2))
-    until = (await publisher.delivered_until(groups))[stream]
+    until = (await publisher.progress(groups))[stream].delivered_until
     assert until is not None
     assert abs(until - datetime.now(UTC)) < timedelta(seconds=5)
 
@@ -232,17 +232,17 @@ async def test_what_was_delivered_and_not_acknowledged_is_not_settled(
     world: World, stream: str, reading: MakeBus
 ) -> None:
     publisher, groups = world.bus(), {stream: "inventory", f"{world.streams.prefix}nowhere": "nobody"}
-    assert set((await publisher.settled_until(groups)).values()) == {None}
+    assert await publisher.progress(groups) == dict.fromkeys(groups, Progress(None, None))
     await publisher.publish(numbered(stream, 1))
-    assert (await publisher.settled_until(groups))[stream] is not None, "nobody has it yet"
+    assert (await publisher.progress(groups))[stream].settled_until is not None, "nobody has it yet"
 
     leaving = Recorder(lambda _: Leave("not now"))
     bus = await reading(leaving)
     await eventually(lambda: leaving.names)
-    until = (await publisher.settled_until(groups))[stream]
+    until = (await publisher.progress(groups))[stream].settled_until
     assert until is not None
     assert abs(until - datetime.now(UTC)) < timedelta(seconds=5)
-    assert (await publisher.delivered_until(groups))[stream] is None
+    assert (await publisher.progress(groups))[stream].delivered_until is None
     await bus.stop()
 
 
@@ -250,9 +250,9 @@ async def test_a_stream_that_cannot_be_asked_hides_no_other(world: World, stream
     bus, refusing = world.bus(), world.streams.replies
     await world.refuse(refusing, refused=True)
     groups = {refusing: "orchestrator", stream: "inventory"}
-    assert dict(await bus.delivered_until(groups)) == {stream: None}
+    assert await bus.progress(groups) == {stream: Progress(None, None)}
     with pytest.raises(Unavailable):
-        await bus.delivered_until({refusing: "orchestrator"})
+        await bus.progress({refusing: "orchestrator"})
 
 
 async def test_a_bus_that_reads_has_no_problems(world: World, stream: str, reading: MakeBus) -> None:

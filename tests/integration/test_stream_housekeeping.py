@@ -109,9 +109,9 @@ async def names_are(names: Callable[[], Any], wanted: set[str]) -> bool:
 async def test_what_was_trimmed_unread_is_not_waited_for(world: RedisWorld) -> None:
     stream, bus = world.streams.commands("p"), world.bus()
     await bus.publish(numbered(stream, *range(10)))
-    assert (await bus.delivered_until({stream: "p"}))[stream] is not None
+    assert (await bus.progress({stream: "p"}))[stream].delivered_until is not None
     await world.client.xtrim(stream, maxlen=0, approximate=False)
-    assert (await bus.delivered_until({stream: "p"}))[stream] is None
+    assert (await bus.progress({stream: "p"}))[stream].delivered_until is None
 
 
 async def test_how_far_a_group_was_delivered_is_unknown_while_redis_is_away(
@@ -120,7 +120,7 @@ async def test_how_far_a_group_was_delivered_is_unknown_while_redis_is_away(
     bus = world.bus()
     own_redis.stop()
     with pytest.raises(Unavailable):
-        await bus.delivered_until({world.streams.commands("p"): "p"})
+        await bus.progress({world.streams.commands("p"): "p"})
 
 
 async def test_the_first_entry_of_our_streams_finds_its_group_made(world: RedisWorld) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from adapters.bus import Progress
+from adapters.errors import Unavailable
 from adapters.streams.pipeline import Command
-from adapters.streams.progress import delivered_until
+from adapters.streams.progress import progress
 from support.clock import ManualClock
 
 HEALTHY, SILENT = "saga.commands.inventory", "saga.commands.payment"
@@ -15,14 +18,16 @@ HEALTHY, SILENT = "saga.commands.inventory", "saga.commands.payment"
 class Masters:
     """Two of a cluster. One answers at once, by a clock that is an hour ahead; the other is waited for in vain."""
 
-    def __init__(self, clock: ManualClock, published: datetime) -> None:
+    def __init__(self, clock: ManualClock, published: datetime, *, tells_pending: bool = True) -> None:
         self._clock = clock
+        self._tells_pending = tells_pending
         self._undelivered = f"{_in_ms(published + timedelta(hours=1))}-0".encode()
 
     async def execute(self, commands: Sequence[Command]) -> list[object]:
         answers: list[object] = []
         for number, command in enumerate(commands):
-            if SILENT in (*command, *commands[number - 1]):
+            untold = command[0] == "XPENDING" and not self._tells_pending
+            if untold or SILENT in (*command, *commands[number - 1]):
                 answers.append(RedisTimeoutError("it does not answer"))
             else:
                 answers.append(self._answer(command[0]))
@@ -39,6 +44,8 @@ class Masters:
                 return [{b"name": b"p", b"last-delivered-id": b"1-0"}]
             case "TIME":
                 return divmod((_in_ms(self._clock.now() + timedelta(hours=1))) * 1000, 1_000_000)
+            case "XPENDING":
+                return [0, None, None, None]
             case _:
                 return [(self._undelivered, [])]
 
@@ -51,5 +58,12 @@ async def test_a_master_that_is_silent_makes_no_other_seem_further_than_it_is() 
     clock = ManualClock()
     published = clock.now()
     clock.advance(60)
-    until = await delivered_until(Masters(clock, published), {HEALTHY: "p", SILENT: "p"}, clock)
-    assert until == {HEALTHY: published}
+    found = await progress(Masters(clock, published), {HEALTHY: "p", SILENT: "p"}, clock)
+    assert found == {HEALTHY: Progress(published, published)}
+
+
+async def test_a_stream_of_which_only_half_is_told_is_not_told_as_settled() -> None:
+    clock = ManualClock()
+    masters = Masters(clock, clock.now(), tells_pending=False)
+    with pytest.raises(Unavailable):
+        await progress(masters, {HEALTHY: "p"}, clock)
