@@ -1,5 +1,6 @@
 """What every saga store promises: in memory, and on MongoDB through either driver."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -108,6 +109,21 @@ async def test_who_comes_second_with_a_revision_loses_and_the_others_of_the_batc
     loaded = await store.load(["a", "b"])
     assert loaded["a"] == succeeded(a, NOW).state
     assert loaded["b"] == succeeded(b, NOW).state
+
+
+async def test_of_those_who_save_a_saga_at_once_one_wins_it(store: SagaStore) -> None:
+    states = await given(store, *(f"saga-{number:02}" for number in range(30)))
+    batches = [
+        [change(state, decide(order, state, said(state), NOW + timedelta(seconds=number))) for state in part]
+        for number, said, part in zip(
+            range(3), (success, failure, success), (states, states[::-1], states[9:]), strict=True
+        )
+    ]
+    won = await asyncio.gather(*(store.save(batch) for batch in batches))
+    loaded = await store.load([state.id for state in states])
+    for state in states:
+        (winner,) = (batch for batch, ids in zip(batches, won, strict=True) if state.id in ids)
+        assert loaded[state.id] == next(each.after for each in winner if each.after.id == state.id)
 
 
 async def test_a_stale_writer_never_makes_a_wake_up_later(store: SagaStore) -> None:
