@@ -68,7 +68,7 @@ class Expectation(NamedTuple):
             raise Conflict("a document has changed, or has gone")
 
 
-Last = list[Write | Expectation]
+Last = list[Write | Expectation]  #: what a transaction does at its end, in order
 
 _in_pieces: ContextVar[bool] = ContextVar("in_pieces", default=False)
 _last: dict[int, Last] = {}  # of the transactions under way, by the identity of their session
