@@ -149,7 +149,7 @@ class MongoSagaStore:
         return next((Past(state, history_from(found[0])) for state in _readable(found)), None)
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
-        """Save a batch in one transaction: its revisions are read once, and each update costs a third of one by itself.
+        """Save a batch in one transaction, which halves the cost of each update; its revisions are read once for all.
 
         Where somebody else has changed one of the sagas nothing of it is applied, and the batch is written unordered
         instead, each update on its own.
