@@ -52,9 +52,11 @@ def machine(told: Found) -> str:
     """What it was measured on."""
     system = told["system"].partition("-")[0]  # what a kernel's builder appends says nothing to anybody else
     server = told.get("redis_server", "valkey").capitalize()  # results of before have no name: all were Valkey's
+    built = told.get("python_loop_us")  # results of before don't have it
+    python = told["python"] + (f" (a thousand small objects made and asked: {built} µs)" if built else "")
     return (
         f"{told['cpus']} cores ({told['cpu']}), {told['memory_gib']} GiB, {system}, "
-        f"Python {told['python']}, MongoDB {told['mongodb']}, {server} {told['redis']}. "
+        f"Python {python}, MongoDB {told['mongodb']}, {server} {told['redis']}. "
         "Everything ran on this machine, the load generator too; "
         f"its load was {told['load_before'][0]} before."
         + (" All of it had real-time priority over whatever else ran there." if told.get("real_time") else "")

@@ -77,6 +77,9 @@ def test_it_says_what_it_was_measured_on() -> None:
     named = MACHINE | {"redis_server": "redis", "load_before": [0.1]}
 
     assert "Linux 6.1.4, Python 3, MongoDB 6, Redis 9." in machine(named)
+    assert "Python 3 (a thousand small objects made and asked: 148 µs), MongoDB" in machine(
+        named | {"python_loop_us": 148}
+    )
     assert "Valkey 9." in page(results(), None, None)
 
 
