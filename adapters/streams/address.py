@@ -21,8 +21,9 @@ SCHEMES = (*_ONE, "redis+sentinel://", "rediss+sentinel://", "redis+cluster://",
 
 #: What the setting is, for those who have it.
 REDIS_URL = (
-    "Redis or Valkey, 7.0 or newer: `redis://host:port/0`, `redis+sentinel://host:port,host:port/master-name` with the "
-    "Sentinels' addresses, or `redis+cluster://host:port,host:port` with some of the nodes'; `rediss…` with TLS."
+    "Redis or Valkey, 7.0 or newer: `redis://host:port/0`, `unix:///path/of/its/socket`, "
+    "`redis+sentinel://host:port,host:port/master-name` with the Sentinels' addresses, or "
+    "`redis+cluster://host:port,host:port` with some of the nodes'; `rediss…` with TLS."
 )
 
 PARTITIONS = (

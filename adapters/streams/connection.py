@@ -36,11 +36,11 @@ def connect(url: str, settings: StreamSettings) -> Client:
 
     Its pool makes callers wait instead of failing or growing.
     """
-    address, options = Address.parse(url), {**_pooled(settings), **_connected(settings)}
+    address, options = Address.parse(url), {**_pooled(settings), **_connected(url, settings)}
     if address.kind is Kind.SENTINEL:
         return Redis(connection_pool=MasterPool(address, **options))
     if address.kind is Kind.CLUSTER:
-        return _of_cluster(address, _connected(settings))
+        return _of_cluster(address, _connected(url, settings))
     return Redis(connection_pool=BlockingConnectionPool.from_url(url, **options))
 
 
@@ -76,12 +76,13 @@ def _pooled(settings: StreamSettings) -> dict[str, Any]:
     return {"max_connections": settings.max_connections, "timeout": settings.socket_timeout_s}
 
 
-def _connected(settings: StreamSettings) -> dict[str, Any]:
+def _connected(url: str, settings: StreamSettings) -> dict[str, Any]:
     """What holds for every connection."""
+    of_a_network = {} if url.startswith("unix://") else {"socket_keepalive": True}
     return {
+        **of_a_network,
         "socket_timeout": settings.socket_timeout_s,
         "socket_connect_timeout": settings.socket_timeout_s,
-        "socket_keepalive": True,
         "health_check_interval": 15,
         # One quick second try: after a restart of the server every pooled connection is stale. A timeout is not
         # retried: the caller learns that the server is away, and the same entry is not added again and again.
