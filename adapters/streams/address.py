@@ -101,6 +101,11 @@ class Address:
             return {}
         return {"ssl": True, **{name: value for name, value in self.options.items() if name in _TLS_OPTIONS}}
 
+    @property
+    def networked(self) -> bool:
+        """Whether the network leads there, and not a Unix socket."""
+        return not self.url.startswith("unix://")
+
 
 def streams_at(url: str, prefix: str, partitions: int | None) -> Streams:
     """The names of the streams there; `partitions` as the setting says. Raises `BadAddress`."""

@@ -36,11 +36,13 @@ def connect(url: str, settings: StreamSettings) -> Client:
 
     Its pool makes callers wait instead of failing or growing.
     """
-    address, options = Address.parse(url), {**_pooled(settings), **_connected(url, settings)}
+    address = Address.parse(url)
+    connected = _connected(address, settings)
+    if address.kind is Kind.CLUSTER:
+        return _of_cluster(address, connected)
+    options = {**_pooled(settings), **connected}
     if address.kind is Kind.SENTINEL:
         return Redis(connection_pool=MasterPool(address, **options))
-    if address.kind is Kind.CLUSTER:
-        return _of_cluster(address, _connected(url, settings))
     return Redis(connection_pool=BlockingConnectionPool.from_url(url, **options))
 
 
@@ -76,11 +78,10 @@ def _pooled(settings: StreamSettings) -> dict[str, Any]:
     return {"max_connections": settings.max_connections, "timeout": settings.socket_timeout_s}
 
 
-def _connected(url: str, settings: StreamSettings) -> dict[str, Any]:
+def _connected(address: Address, settings: StreamSettings) -> dict[str, Any]:
     """What holds for every connection."""
-    of_a_network = {} if url.startswith("unix://") else {"socket_keepalive": True}
     return {
-        **of_a_network,
+        **({"socket_keepalive": True} if address.networked else {}),  # redis-py's Unix sockets refuse to hear of it.
         "socket_timeout": settings.socket_timeout_s,
         "socket_connect_timeout": settings.socket_timeout_s,
         "health_check_interval": 15,

@@ -44,23 +44,20 @@ class LocalRedis(RedisServer):
 
 
 @pytest.fixture
-def mongo(server_directory: Path) -> Iterator[LocalMongo]:
-    server = LocalMongo(server_directory / "m")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def redis(server_directory: Path) -> Iterator[LocalRedis]:
-    server = LocalRedis(server_directory / "r")
-    server.start()
-    yield server
-    server.stop()
+def servers(server_directory: Path) -> Iterator[tuple[LocalMongo, LocalRedis]]:
+    both = LocalMongo(server_directory / "m"), LocalRedis(server_directory / "r")
+    try:
+        for server in both:
+            server.start()
+        yield both
+    finally:
+        for server in both:
+            server.stop()
 
 
 @pytest.mark.parametrize("driver", get_args(Driver))
-async def test_an_order_completes(driver: Driver, mongo: LocalMongo, redis: LocalRedis) -> None:
+async def test_an_order_completes(driver: Driver, servers: tuple[LocalMongo, LocalRedis]) -> None:
+    mongo, redis = servers
     settings = settings_for(mongo.local_url, redis.local_url, mongo_driver=driver)
     async with participating(settings), serving(settings) as client:
         answer = await client.post("/v1/sagas", json=ordering(), headers={"Prefer": "wait=15"})
