@@ -43,6 +43,7 @@ FLOOR = "floor"
 BATCH = "batch"
 ALONE = "alone"
 HALF = "open-50%"
+DEPLOYED = 2  #: orchestrators, as in compose.yaml
 
 
 def goals(size: Size) -> Iterator[Case]:
@@ -51,19 +52,26 @@ def goals(size: Size) -> Iterator[Case]:
     batches = Load(Via.BATCH, IN_FLIGHT)
     floor = Case(FLOOR, in_process, size.sagas)
     batch = Case(BATCH, batches, size.sagas, against=floor)
+    post = Case("post", Load(Via.POST, IN_FLIGHT), size.posts, against=floor)
     yield Case("engine", in_process, size.sagas, against=floor)
     yield batch
-    yield Case("post", Load(Via.POST, IN_FLIGHT), size.posts, against=floor)
+    yield post
+    yield deployed(batch)
+    yield deployed(post)
     yield Case(ALONE, Load(Via.POST, 1), size.alone)
     yield Case("declined-10%", batches, size.sagas, declined=0.1, against=batch)
     yield Case("orchestrators-4", batches, size.sagas, orchestrators=4, against=batch)
+
+
+def deployed(case: Case) -> Case:
+    """The same with as many orchestrators as compose.yaml starts."""
+    return replace(case, name=f"deployed-{case.name}", orchestrators=DEPLOYED)
 
 
 def closed(size: Size) -> Iterator[Case]:
     """All that wait so."""
     yield from goals(size)
     batches = Load(Via.BATCH, IN_FLIGHT)
-    yield Case("orchestrators-2", batches, size.sagas, orchestrators=2)
     for count in (32, 256, 1_024):
         yield Case(f"in-flight-{count}", Load(Via.BATCH, count), size.sagas)
     yield Case("declined-50%", batches, size.sagas, declined=0.5)
@@ -84,7 +92,10 @@ def offered(size: Size, maximum: float) -> Iterator[Case]:
     """Those that wait for nothing: shares of what was reached in batches."""
     for share in (0.1, 0.25, 0.5, 0.75, 0.9):
         name = f"open-{share:.0%}"
-        yield at_rate(name, maximum * share, size.half_s if name == HALF else size.open_s)
+        case = at_rate(name, maximum * share, size.half_s if name == HALF else size.open_s)
+        yield case
+        if name == HALF:
+            yield deployed(case)
 
 
 def at_rate(name: str, rate: float, seconds: float) -> Case:

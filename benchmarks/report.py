@@ -31,11 +31,17 @@ HALF_LOAD_MS, ALONE_MS, CONFLICTS = 250, 15, 0.01  #: goals
 SHARES = (
     ("at least 75 % of the floor, in one process, without HTTP", "engine", 0.75),
     ("at least 75 % of the floor, in batches over HTTP, each service a process", BATCH, 0.75),
-    ("the same with `SAGA_MONGO_DRIVER=pymongo`", "pymongo-batch", 0.75),
+    ("the same with two orchestrators, as in `compose.yaml`", "deployed-batch", 0.75),
+    ("the same with one, and `SAGA_MONGO_DRIVER=pymongo`", "pymongo-batch", 0.75),
     ("at least 60 % of the floor, a request for each saga", "post", 0.6),
-    ("the same with `SAGA_MONGO_DRIVER=pymongo`", "pymongo-post", 0.6),
+    ("the same with two orchestrators, as in `compose.yaml`", "deployed-post", 0.6),
+    ("the same with one, and `SAGA_MONGO_DRIVER=pymongo`", "pymongo-post", 0.6),
     ("at least 75 % of that speed when 10 % of the payments are declined", "declined-10%", 0.75),
     ("four orchestrators are no slower than one", "orchestrators-4", 1.0),
+)
+HALF_LOADS = (
+    (f"p99 at half load below {HALF_LOAD_MS} ms", HALF),
+    ("the same with two orchestrators, as in `compose.yaml`", f"deployed-{HALF}"),
 )
 
 Runs = list[Found]
@@ -62,7 +68,7 @@ def _measured(results: Found) -> Iterator[str]:
     yield from _goals(runs)
     yield "\n### Throughput\n"
     yield "| | runs | sagas/s | p50 ms | p99 ms | load generator, ms of CPU a saga |\n|---|---|---|---|---|---|"
-    for name in (name for name in runs if not name.startswith("open-")):
+    for name in (name for name in runs if "open-" not in name):
         cells = _cells(runs[name], "sagas_per_s", "p50_ms", "p99_ms", "generator_cpu_ms")
         yield f"| {_words(name)} | {len(runs[name])} | {cells} |"
     yield "\n### At a rate that waits for nobody\n\n![throughput and p99 against offered load](performance.svg)\n"
@@ -87,8 +93,8 @@ def _goals(runs: dict[str, Runs]) -> Iterator[str]:
     yield _goal(
         f"four orchestrators lose less than {CONFLICTS:.0%} of their saves to each other", lost, ".1%", most=CONFLICTS
     )
-    half = values(runs.get(HALF, []), "p99_ms")
-    yield _goal(f"p99 at half load below {HALF_LOAD_MS} ms", half, most=HALF_LOAD_MS)
+    for what, name in HALF_LOADS:
+        yield _goal(what, values(runs.get(name, []), "p99_ms"), most=HALF_LOAD_MS)
     alone = values(runs.get(ALONE, []), "answered_p50_ms")
     what = f"one saga at a time, from POST to the answer that it has completed, below {ALONE_MS} ms"
     yield _goal(what, alone, most=ALONE_MS)
@@ -123,9 +129,8 @@ def _processes(runs: dict[str, Runs]) -> Iterator[str]:
             yield f"\nHalf load was kept up for {samples[-1]['at_s']:,.0f} s; its second half added that much a minute."
     for name, found in runs.items():
         lost = middle(found, "conflicts_share")
-        if name.startswith("orchestrators-") and lost is not None:
-            many = name.rpartition("-")[2]
-            yield f"\nWith {many} orchestrators {lost:.1%} of all saves were lost to another one and done again."
+        if found[0].get("orchestrators", 1) > 1 and lost is not None:
+            yield f"\nLost to another orchestrator and done again, {_words(name)}: {lost:.1%} of all saves."
 
 
 def plot(results: Found, file: Path) -> None:
@@ -163,10 +168,13 @@ def _words(name: str) -> str:
         "batch": "in batches over HTTP",
         "post": "a request for each saga",
         "alone": "one saga at a time",
+        HALF: "at half load",
         "hot": "everybody wants the same product",
     }
     if kind == "pymongo":
         return f"{whole[number]}, `SAGA_MONGO_DRIVER=pymongo`"
+    if name.startswith("deployed-"):
+        return f"{_words(name.removeprefix('deployed-'))}, two orchestrators"
     return whole[name] if name in whole else told[kind].format(number)
 
 

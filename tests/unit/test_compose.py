@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from adapters.servers.redis import OPTIONS
+from benchmarks.cases import DEPLOYED
 from cli.deployment.files import Installation, contents_of
 from cli.deployment.passwords import Passwords
 from participants.app import SHIPPED
@@ -131,6 +132,10 @@ def test_who_writes_rights_has_the_settings_of_those_that_use_them() -> None:
 def test_what_is_scaled_has_no_name_and_no_port_of_its_own() -> None:
     for name in ("orchestrator", *SHIPPED):
         assert not {"container_name", "ports", "hostname"} & SERVICES[name].keys()
+
+
+def test_what_is_measured_as_deployed_has_as_many_orchestrators() -> None:
+    assert SERVICES["orchestrator"]["scale"] == DEPLOYED
 
 
 def test_the_image_is_made_of_the_product_and_nothing_else() -> None:

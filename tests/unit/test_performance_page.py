@@ -39,7 +39,7 @@ ABOUT = {"date": "2030-01-01", "machine": MACHINE | {"load_before": [0.1, 0.2, 0
 
 def results(**changed: Any) -> dict[str, Any]:
     runs: dict[str, list[dict[str, Any]]] = {"floor": [{"sagas_per_s": per_s} for per_s in (900.0, 1_000.0, 1_500.0)]}
-    runs |= {case.name: [run(700.0)] for case in closed(Size())}
+    runs |= {case.name: [run(700.0, orchestrators=case.orchestrators)] for case in closed(Size())}
     runs["engine"] = [share(800.0, 1_000.0, 600.0)]
     runs["batch"] = [
         run(700.0),
@@ -97,7 +97,7 @@ def test_each_goal_is_judged_by_the_median() -> None:
     assert "10 % of the payments are declined | 70.0% | not reached |" in told
     assert "four orchestrators are no slower than one | 99.9% | not reached |" in told
     assert "of their saves to each other | 1.5% | not reached |" in told
-    assert "p99 at half load below 250 ms | 90.0 | reached |" in told
+    assert "p99 at half load below 250 ms | 90.0 | reached |\n| the same with two orchestrators" in told
     assert "below 15 ms | 14.0 | reached |" in told
 
 
@@ -114,7 +114,16 @@ def test_every_measurement_stands_on_the_page_with_its_spread() -> None:
     assert "| in batches, 1024 in flight | 1 | 700 |" in told
     assert "| 350 | 65.0 | 350 | 20.0 | 90.0 |" in told
     assert "| orchestrator | 0.50 | 90.0 | 100, 150, 150 | +60.00 |" in told
-    assert "With 2 orchestrators 1.5% of all saves" in told
+    assert "| in batches over HTTP, two orchestrators | 1 | 700 |" in told
+    assert "done again, in batches over HTTP, two orchestrators: 1.5% of all saves." in told
+    assert "done again, in batches over HTTP: " not in told
+
+
+def test_what_waits_for_nobody_is_no_throughput() -> None:
+    throughput = page(results(), None, None).partition("### Throughput")[2].partition("###")[0]
+
+    assert "in batches over HTTP" in throughput
+    assert "half load" not in throughput
 
 
 def test_what_grows_is_told_by_its_own_newest_results() -> None:
