@@ -13,10 +13,10 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -27,11 +27,12 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 from redis.asyncio import Redis
 
+from benchmarks.floor_writes import advance, command, event, inbox_row, ledger_row, reply, saga
+
 BATCH = 200
 IN_FLIGHT = 400
 KEYS = 100  #: products, customers: whose balances change
 MAJORITY = WriteConcern("majority", j=True)
-DATA = '{"customer_id":"alice","amount":1999}'
 
 Document = dict[str, Any]
 
@@ -96,13 +97,13 @@ class Floor:
 
     async def _batch(self, ids: Sequence[str]) -> None:
         now = datetime.now(UTC)
-        await self._orchestrator.sagas.insert_many([_saga(one, now) for one in ids], ordered=False)
-        await self._add("commands.0", "events", ids)
+        await self._orchestrator.sagas.insert_many([saga(one, now) for one in ids], ordered=False)
+        await self._announce(0, ids)
         for step in range(3):
             await self._execute(step, ids, now)
-            await self._add(f"replies.{step}", None, ids)
+            await self._add({f"replies.{step}": [reply(one, step) for one in ids]})
             await self._advance(step, ids, now)
-            await self._add(f"commands.{step + 1}" if step < 2 else None, "events", ids)
+            await self._announce(step + 1, ids)
 
     async def _execute(self, step: int, ids: Sequence[str], now: datetime) -> None:
         """What a participant has to write."""
@@ -110,12 +111,12 @@ class Floor:
         sums = [UpdateOne({"_id": key}, {"$inc": {"left": -len(ids) // KEYS}}) for key in range(KEYS)]
         async with self._turns[step], self._transaction() as session:
             await database.balances.bulk_write(sums, ordered=False, session=session)
-            await database.ledger.insert_many([_ledger(one, step, now) for one in ids], session=session)
-            await database.inbox.insert_many([_inbox(one, step, now) for one in ids], session=session)
+            await database.ledger.insert_many([ledger_row(one, step, now) for one in ids], session=session)
+            await database.inbox.insert_many([inbox_row(one, step, now) for one in ids], session=session)
 
     async def _advance(self, step: int, ids: Sequence[str], now: datetime) -> None:
         """What the orchestrator has to write."""
-        updates = [UpdateOne({"_id": one, "revision": step + 1}, _update(step, now)) for one in ids]
+        updates = [UpdateOne({"_id": one, "revision": step + 1}, advance(one, step, now)) for one in ids]
         async with self._transaction() as session:
             await self._orchestrator.sagas.bulk_write(updates, session=session)
 
@@ -127,63 +128,18 @@ class Floor:
         ):
             yield session
 
-    async def _add(self, stream: str | None, events: str | None, ids: Sequence[str]) -> None:
+    async def _announce(self, done: int, ids: Sequence[str]) -> None:
+        """After so many steps: what has happened, and the next command."""
+        entries = {"events": [event(one, done + 1) for one in ids]}
+        await self._add(entries | ({f"commands.{done}": [command(one, done) for one in ids]} if done < 3 else {}))
+
+    async def _add(self, entries: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        """By stream, in one go."""
         pipeline = self._redis.pipeline(transaction=False)
-        for name in filter(None, (events, stream)):
-            for one in ids:
-                pipeline.execute_command("XADD", f"floor.{self._run}.{name}", "*", *_fields(one))
+        for name, each in entries.items():
+            for fields in each:
+                pipeline.execute_command("XADD", f"floor.{self._run}.{name}", "*", *fields)
         await pipeline.execute()
-
-
-def _fields(one: str) -> Iterator[str]:
-    yield from ("specversion", "1.0", "id", f"{one}/reserve-stock/action", "type", "inventory.reserve-stock")
-    yield from ("source", "/orchestrator", "subject", one, "time", "2026-01-01T00:00:00.000Z", "data", DATA)
-
-
-def _saga(one: str, now: datetime) -> Document:
-    return {
-        "_id": one,
-        "saga": "order",
-        "version": 1,
-        "status": "running",
-        "revision": 1,
-        "data": {"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]},
-        "steps": [{"name": f"step-{number}", "status": "pending", "attempts": 0} for number in range(3)],
-        "pending": [{"command_id": f"{one}/step-0/action", "sent_at": now, "deadline": now}],
-        "created_at": now,
-        "updated_at": now,
-        "wake_at": now + timedelta(seconds=3),
-        "history": [{"revision": 1, "at": now, "events": ["started"]}],
-    }
-
-
-def _update(step: int, now: datetime) -> Document:
-    entry = {"revision": step + 2, "at": now, "events": ["step-succeeded"], "step": f"step-{step}"}
-    fields: Document = {"revision": step + 2, "updated_at": now, f"steps.{step}.status": "succeeded"}
-    update: Document = {"$set": fields, "$push": {"history": entry}}
-    if step == 2:
-        fields["status"] = "completed"
-        return update | {"$unset": {"wake_at": ""}}
-    fields["pending"] = [{"command_id": f"step-{step + 1}/action", "sent_at": now, "deadline": now}]
-    return update | {"$min": {"wake_at": now + timedelta(seconds=3)}}
-
-
-def _ledger(one: str, step: int, now: datetime) -> Document:
-    return {"saga_id": one, "step": f"step-{step}", "kind": "action", "key": "boots", "amount": -1, "at": now}
-
-
-def _inbox(one: str, step: int, now: datetime) -> Document:
-    return {
-        "_id": f"{one}/step-{step}/action",
-        "saga_id": one,
-        "step": f"step-{step}",
-        "kind": "action",
-        "outcome": "succeeded",
-        "command": {"customer_id": "alice", "amount": 1999},
-        "reply": {"payment_id": one},
-        "at": now,
-        "expire_at": now + timedelta(days=90),
-    }
 
 
 async def measure(mongo_url: str, redis_url: str, sagas: int) -> Result:
