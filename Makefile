@@ -16,7 +16,7 @@ help:
 	@echo "make setup   virtual environment with everything, real MongoDB and Valkey servers included"
 	@echo "make demo    place orders of each kind and watch their sagas"
 	@echo "make test    all tests"
-	@echo "make bench   measure everything that docs/performance.md tells; twenty minutes"
+	@echo "make bench   measure everything that docs/performance.md tells; twenty-five minutes"
 	@echo "make lint    ruff, mypy --strict, basedpyright"
 	@echo "make format  put the code into ruff's form"
 	@echo "make clean   remove the virtual environment, caches and local data"

@@ -20,9 +20,10 @@ class Size:
     alone: int = 300  #: one after the other
     open_s: float = 10.0  #: how long each rate is offered
     half_s: float = 65.0  #: half load: MongoDB rests for 60 s between checkpoints, so one of them is always in it
+    half_deployed_s: float = 65.0  #: the same with the orchestrators of a deployment
 
 
-QUICK = Size(1, 200, 60, 10, 1.0, 2.0)
+QUICK = Size(1, 200, 60, 10, 1.0, 2.0, 2.0)
 LONGER = Size(rounds=1, half_s=600.0)
 
 
@@ -92,10 +93,9 @@ def offered(size: Size, maximum: float) -> Iterator[Case]:
     """Those that wait for nothing: shares of what was reached in batches."""
     for share in (0.1, 0.25, 0.5, 0.75, 0.9):
         name = f"open-{share:.0%}"
-        case = at_rate(name, maximum * share, size.half_s if name == HALF else size.open_s)
-        yield case
+        yield at_rate(name, maximum * share, size.half_s if name == HALF else size.open_s)
         if name == HALF:
-            yield deployed(case)
+            yield deployed(at_rate(name, maximum * share, size.half_deployed_s))
 
 
 def at_rate(name: str, rate: float, seconds: float) -> Case:

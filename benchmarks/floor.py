@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import uvloop
@@ -27,14 +26,23 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 from redis.asyncio import Redis
 
-from benchmarks.floor_writes import advance, command, event, inbox_row, ledger_row, reply, saga
+from benchmarks.floor_writes import (
+    PARTICIPANTS,
+    Document,
+    advance,
+    command,
+    event,
+    inbox_row,
+    ledger_row,
+    reply,
+    saga,
+    saga_id,
+)
 
 BATCH = 200
 IN_FLIGHT = 400
 KEYS = 100  #: products, customers: whose balances change
 MAJORITY = WriteConcern("majority", j=True)
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,10 @@ class Floor:
         self._mongo = mongo
         self._redis = redis
         self._run = run
+        self._numbers = itertools.count()
         self._orchestrator = mongo.get_database(f"floor_{run}", write_concern=MAJORITY)
         self._participants = [
-            mongo.get_database(f"floor_{run}_{name}", write_concern=MAJORITY)
-            for name in ("inventory", "payment", "orders")
+            mongo.get_database(f"floor_{run}_{name}", write_concern=MAJORITY) for name in PARTICIPANTS
         ]
         self._turns = [asyncio.Lock() for _ in self._participants]  # Two that change the same balances would conflict.
 
@@ -87,11 +95,10 @@ class Floor:
     async def drive(self, sagas: int) -> None:
         """That many sagas: as many batches at a time as are to be in flight."""
         batches = iter([BATCH] * (sagas // BATCH))
-        numbers = itertools.count()
 
         async def lane() -> None:
             for size in batches:
-                await self._batch([f"{uuid4().hex}-{next(numbers)}" for _ in range(size)])
+                await self._batch([saga_id(self._run, next(self._numbers)) for _ in range(size)])
 
         await asyncio.gather(*(lane() for _ in range(IN_FLIGHT // BATCH)))
 
@@ -130,7 +137,7 @@ class Floor:
 
     async def _announce(self, done: int, ids: Sequence[str]) -> None:
         """After so many steps: what has happened, and the next command."""
-        entries = {"events": [event(one, done + 1) for one in ids]}
+        entries = {"events": [event(one, done) for one in ids]}
         await self._add(entries | ({f"commands.{done}": [command(one, done) for one in ids]} if done < 3 else {}))
 
     async def _add(self, entries: Mapping[str, Sequence[Sequence[str]]]) -> None:

@@ -1,8 +1,7 @@
-"""What the floor writes: documents and entries with the fields, and about as many bytes, as those of an order's saga.
+"""What the floor writes: documents and entries with the fields and the size of those of an order by `saga bench`.
 
-How large they are is part of what they cost. A message without the fields of docs/wire-protocol.md would be none, and
-a saga without its steps and its history couldn't be watched. Made with as little Python as will do, from no code of
-the service: tests/unit/test_floor.py holds the two together.
+How large they are is part of what they cost. Made with as little Python as will do, from no code of the service:
+tests/unit/test_floor.py holds the two together.
 """
 
 import json
@@ -15,28 +14,25 @@ Document = dict[str, Any]
 STEPS = ("reserve-stock", "charge-payment", "confirm")
 PARTICIPANTS = ("inventory", "payment", "orders")
 TYPES = ("inventory.reserve-stock", "payment.charge-payment", "orders.confirm-order")
+ATTEMPTS = (5, 5, None)  #: the last step is tried until it succeeds
 TIME = "2026-01-01T00:00:00.000Z"
-INPUT: Document = {"customer_id": "alice", "items": [{"product_id": "boots", "quantity": 1}]}
+CUSTOMER, PRODUCT = "bench-01234567-c42", "bench-01234567-p42"
+ITEMS = [{"product_id": PRODUCT, "quantity": 1}]
 COMMANDS: Sequence[Document] = (
-    {"items": INPUT["items"]},
-    {"customer_id": "alice", "amount": 1999},
-    {"order_id": None, **INPUT, "amount": 1999},
+    {"items": ITEMS},
+    {"customer_id": CUSTOMER, "amount": 1},
+    {"order_id": None, "customer_id": CUSTOMER, "items": ITEMS, "amount": 1},
 )
-REPLIES: Sequence[Document] = ({"amount": 1999}, {}, {"order_id": "o-1"})
-EVENT: Document = {"saga": "order", "version": 1, "revision": 2, "status": "running", "step": "reserve-stock"}
 
 
-def _text(data: Document) -> str:
-    return json.dumps(data, separators=(",", ":"))
-
-
-COMMANDS_JSON, REPLIES_JSON = [*map(_text, COMMANDS)], [*map(_text, REPLIES)]
-EVENT_JSON = _text(EVENT | {"attempt": 1, "code": None})
+def saga_id(run: str, number: int) -> str:
+    """As `saga bench` makes them."""
+    return f"bench-{run}-m-{number}"
 
 
 def saga(one: str, now: datetime) -> Document:
     """A saga that has begun."""
-    data = {"order_id": None, **INPUT, "amount": None}
+    data = {"order_id": None, "customer_id": CUSTOMER, "items": ITEMS, "amount": None}
     return {
         "_id": one,
         "saga": "order",
@@ -50,8 +46,8 @@ def saga(one: str, now: datetime) -> Document:
         "created_at": now,
         "updated_at": now,
         "ended_at": None,
-        "fingerprint": "8b116af13c80d018",
-        "request": "f8ccb066b09bc0fc06cdd5e5bba9239d88f050c556683e6bfa546f67c05964da",
+        "fingerprint": "0123456789abcdef",
+        "request": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "history": [{"revision": 1, "at": now, "events": ["started"], "status": "running", "data": data}],
         "wake_at": now + timedelta(seconds=3),
     }
@@ -59,26 +55,32 @@ def saga(one: str, now: datetime) -> Document:
 
 def advance(one: str, step: int, now: datetime) -> Document:
     """The update of a saga one of whose steps has succeeded."""
-    status = "completed" if step == 2 else "running"
-    entry: Document = {"revision": step + 2, "at": now, "events": ["step-succeeded"], "status": status}
-    entry |= {"step": STEPS[step], "step_status": "succeeded", "kind": "action", "attempt": 1}
+    last, data = step == 2, _reply(one, step)
     fields: Document = {"revision": step + 2, "updated_at": now}
+    fields |= {f"data.{name}": value for name, value in data.items()}
     fields[f"steps.{step}"] = _running(one, step, now) | {"status": "succeeded", "ended_at": now}
-    if REPLIES[step]:
-        entry["data"] = REPLIES[step]
-        fields |= {f"data.{name}": value for name, value in REPLIES[step].items()}
-    update: Document = {"$set": fields, "$push": {"history": entry}}
-    if step == 2:
-        entry["events"] = ["step-succeeded", "completed"]
-        fields |= {"status": "completed", "ended_at": now, "pending": []}
-        return update | {"$unset": {"wake_at": ""}}
+    entry = {
+        "revision": step + 2,
+        "at": now,
+        "events": ["step-succeeded", "completed"] if last else ["step-succeeded"],
+        "status": "completed" if last else "running",
+        "step": STEPS[step],
+        "step_status": "succeeded",
+        "kind": "action",
+        "attempt": 1,
+    }
+    history = {"$each": [entry | {"data": data} if data else entry], "$slice": -200}
+    if last:
+        ended = {"status": "completed", "ended_at": now, "pending": []}
+        return {"$set": fields | ended, "$unset": {"wake_at": ""}, "$push": {"history": history}}
     fields |= {f"steps.{step + 1}": _running(one, step + 1, now), "pending": [_pending(one, step + 1, now)]}
-    return update | {"$min": {"wake_at": now + timedelta(seconds=3)}}
+    return {"$set": fields, "$min": {"wake_at": now + timedelta(seconds=3)}, "$push": {"history": history}}
 
 
 def ledger_row(one: str, step: int, now: datetime) -> Document:
     """The row of an effect."""
-    return {"saga_id": one, "step": STEPS[step], "kind": "action", "key": "boots", "amount": -1, "at": now}
+    key = (PRODUCT, CUSTOMER, one)[step]
+    return {"saga_id": one, "step": STEPS[step], "kind": "action", "key": key, "amount": -1, "at": now}
 
 
 def inbox_row(one: str, step: int, now: datetime) -> Document:
@@ -91,7 +93,7 @@ def inbox_row(one: str, step: int, now: datetime) -> Document:
         "type": TYPES[step],
         "outcome": "succeeded",
         "command": COMMANDS[step],
-        "reply": REPLIES[step],
+        "reply": _reply(one, step),
         "at": now,
         "expire_at": now + timedelta(days=90),
     }
@@ -101,27 +103,47 @@ def command(one: str, step: int) -> tuple[str, ...]:
     """The fields of a command and their values, in turns."""
     return (
         *("specversion", "1.0", "id", _command_id(one, step), "type", TYPES[step], "source", "/orchestrator"),
-        *("subject", one, "time", TIME, "data", COMMANDS_JSON[step], "attempt", "1", "firsttime", TIME),
-        *("expirytime", TIME, "replyto", "floor.replies"),
+        *("subject", one, "time", TIME, "data", _COMMANDS[step], "attempt", "1", "firsttime", TIME),
+        *("expirytime", TIME, "replyto", "floor00.replies.0"),
     )
 
 
 def reply(one: str, step: int) -> tuple[str, ...]:
     """Those of its reply."""
     command_id = _command_id(one, step)
+    data = f'{{"order_id":"{one}"}}' if step == 2 else ('{"amount":1}', "{}")[step]
     return (
         *("specversion", "1.0", "id", f"{command_id}/reply/1", "type", f"{TYPES[step]}.succeeded"),
-        *("source", f"/participants/{PARTICIPANTS[step]}", "subject", one, "data", REPLIES_JSON[step]),
+        *("source", f"/participants/{PARTICIPANTS[step]}", "subject", one, "data", data),
         *("causationid", command_id, "outcome", "succeeded", "attempt", "1", "time", TIME),
     )
 
 
-def event(one: str, revision: int) -> tuple[str, ...]:
-    """Those of an event."""
+def event(one: str, done: int) -> tuple[str, ...]:
+    """Those of what is told after so many steps."""
     return (
-        *("specversion", "1.0", "id", f"{one}/{revision}/0", "type", "saga.order.step-succeeded"),
-        *("source", "/orchestrator", "subject", one, "time", TIME, "data", EVENT_JSON),
+        *("specversion", "1.0", "id", f"{one}/{done + 1}/0"),
+        *("type", "saga.order.step-succeeded" if done else "saga.order.started"),
+        *("source", "/orchestrator", "subject", one, "time", TIME, "data", _EVENTS[done]),
     )
+
+
+def _reply(one: str, step: int) -> Document:
+    return {"order_id": one} if step == 2 else ({"amount": 1}, {})[step]
+
+
+def _text(data: Document) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _told(done: int) -> Document:
+    of = {"step": STEPS[done - 1], "attempt": 1} if done else {"step": None, "attempt": None}
+    status = "completed" if done == 3 else "running"
+    return {"saga": "order", "version": 1, "revision": done + 1, "status": status, **of, "code": None}
+
+
+_COMMANDS = [_text(data) for data in COMMANDS]
+_EVENTS = [_text(_told(done)) for done in range(4)]
 
 
 def _command_id(one: str, step: int) -> str:
@@ -145,7 +167,7 @@ def _pending(one: str, step: int, now: datetime) -> Document:
         "step": STEPS[step],
         "kind": "action",
         "attempt": 1,
-        "budget": 5,
+        "budget": ATTEMPTS[step],
         "first_at": now,
         "sent_at": now,
         "deadline": now + timedelta(seconds=30),
