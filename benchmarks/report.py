@@ -88,7 +88,7 @@ def _cells(runs: Runs, *keys: str) -> str:
 
 
 def _orchestrators(runs: Runs) -> int:
-    return max(run.get("orchestrators", 1) for run in runs)
+    return max(int(run.get("orchestrators", 1)) for run in runs)
 
 
 def _goals(runs: dict[str, Runs]) -> Iterator[str]:
