@@ -28,6 +28,7 @@ from redis.asyncio import Redis
 
 from benchmarks.floor_writes import (
     PARTICIPANTS,
+    STEPS,
     Document,
     advance,
     command,
@@ -106,7 +107,7 @@ class Floor:
         now = datetime.now(UTC)
         await self._orchestrator.sagas.insert_many([saga(one, now) for one in ids], ordered=False)
         await self._announce(0, ids)
-        for step in range(3):
+        for step in range(len(STEPS)):
             await self._execute(step, ids, now)
             await self._add({f"replies.{step}": [reply(one, step) for one in ids]})
             await self._advance(step, ids, now)
@@ -138,7 +139,9 @@ class Floor:
     async def _announce(self, done: int, ids: Sequence[str]) -> None:
         """After so many steps: what has happened, and the next command."""
         entries = {"events": [event(one, done) for one in ids]}
-        await self._add(entries | ({f"commands.{done}": [command(one, done) for one in ids]} if done < 3 else {}))
+        if done < len(STEPS):
+            entries[f"commands.{done}"] = [command(one, done) for one in ids]
+        await self._add(entries)
 
     async def _add(self, entries: Mapping[str, Sequence[Sequence[str]]]) -> None:
         """By stream, in one go."""

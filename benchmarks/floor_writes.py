@@ -55,7 +55,7 @@ def saga(one: str, now: datetime) -> Document:
 
 def advance(one: str, step: int, now: datetime) -> Document:
     """The update of a saga one of whose steps has succeeded."""
-    last, data = step == 2, _reply(one, step)
+    last, data = step == 2, _answer(one, step)
     fields: Document = {"revision": step + 2, "updated_at": now}
     fields |= {f"data.{name}": value for name, value in data.items()}
     fields[f"steps.{step}"] = _running(one, step, now) | {"status": "succeeded", "ended_at": now}
@@ -93,7 +93,7 @@ def inbox_row(one: str, step: int, now: datetime) -> Document:
         "type": TYPES[step],
         "outcome": "succeeded",
         "command": COMMANDS[step],
-        "reply": _reply(one, step),
+        "reply": _answer(one, step),
         "at": now,
         "expire_at": now + timedelta(days=90),
     }
@@ -103,7 +103,7 @@ def command(one: str, step: int) -> tuple[str, ...]:
     """The fields of a command and their values, in turns."""
     return (
         *("specversion", "1.0", "id", _command_id(one, step), "type", TYPES[step], "source", "/orchestrator"),
-        *("subject", one, "time", TIME, "data", _COMMANDS[step], "attempt", "1", "firsttime", TIME),
+        *("subject", one, "time", TIME, "data", _COMMAND_TEXTS[step], "attempt", "1", "firsttime", TIME),
         *("expirytime", TIME, "replyto", "floor00.replies.0"),
     )
 
@@ -124,11 +124,11 @@ def event(one: str, done: int) -> tuple[str, ...]:
     return (
         *("specversion", "1.0", "id", f"{one}/{done + 1}/0"),
         *("type", "saga.order.step-succeeded" if done else "saga.order.started"),
-        *("source", "/orchestrator", "subject", one, "time", TIME, "data", _EVENTS[done]),
+        *("source", "/orchestrator", "subject", one, "time", TIME, "data", _EVENT_TEXTS[done]),
     )
 
 
-def _reply(one: str, step: int) -> Document:
+def _answer(one: str, step: int) -> Document:
     return {"order_id": one} if step == 2 else ({"amount": 1}, {})[step]
 
 
@@ -142,8 +142,8 @@ def _told(done: int) -> Document:
     return {"saga": "order", "version": 1, "revision": done + 1, "status": status, **of, "code": None}
 
 
-_COMMANDS = [_text(data) for data in COMMANDS]
-_EVENTS = [_text(_told(done)) for done in range(4)]
+_COMMAND_TEXTS = [_text(data) for data in COMMANDS]
+_EVENT_TEXTS = [_text(_told(done)) for done in range(4)]
 
 
 def _command_id(one: str, step: int) -> str:
