@@ -14,7 +14,9 @@ from adapters.urls import direct_urls
 SCRATCH = "doctor"  #: the collection of the write that is taken back
 DIRECT_LIMIT = 7  #: servers asked one by one: as many as may vote in a set
 
-_PARAMETERS = {"transactionLifetimeLimitSeconds": 1, "enableTestCommands": 1}
+_PARAMETERS = dict.fromkeys(
+    ("transactionLifetimeLimitSeconds", "minSnapshotHistoryWindowInSeconds", "enableTestCommands"), 1
+)
 _STATUS = dict.fromkeys(("metrics", "wiredTiger", "locks", "tcmalloc", "repl", "opcounters"), 0)
 
 

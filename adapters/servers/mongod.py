@@ -24,6 +24,8 @@ OPTIONS = (
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
     # Seconds for which a transaction keeps its locks when its process was killed; by default a minute.
     *("--setParameter", "transactionLifetimeLimitSeconds=2"),
+    # Seconds back to which anybody may read; by default five minutes, in which every version of a saga is kept.
+    *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
 )
 _PRIMARY_TIMEOUT_S = 30.0
 _POLL_S = 0.02

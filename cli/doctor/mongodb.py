@@ -14,6 +14,7 @@ TESTED_SINCE = (6, 0)
 NEEDED = (4, 4)  #: makes collections inside transactions
 SLOW_WRITE_S = 0.1
 LONG_TRANSACTION_S = 10
+LONG_HISTORY_S = 10
 FULL, NEARLY_FULL = 0.95, 0.85
 FEW_CONNECTIONS = 100
 REPLICATION_LAG_S = 10
@@ -31,6 +32,7 @@ def judge_mongo(facts: MongoFacts) -> list[Check]:
         judged("mongodb-version", facts.build, _version),
         _transactions(facts),
         judged("mongodb-transaction-lifetime", facts.parameters, _lifetime),
+        judged("mongodb-history", facts.parameters, _history),
         judged("mongodb-test-commands", facts.parameters, _test_commands),
         judged("mongodb-journal", facts.status, _journal),
         judged("mongodb-connections", facts.status, _connections),
@@ -167,6 +169,20 @@ def _lifetime(name: str, parameters: Document) -> Check:
         f"{said}: so long a killed process keeps others from what it had locked",
         "Start mongod with `--setParameter transactionLifetimeLimitSeconds=2`; until then, in mongosh: "
         "`db.adminCommand({setParameter: 1, transactionLifetimeLimitSeconds: 2})`.",
+    )
+
+
+def _history(name: str, parameters: Document) -> Check:
+    seconds = parameters.get("minSnapshotHistoryWindowInSeconds")  # Servers before 5.0 have none.
+    said = f"minSnapshotHistoryWindowInSeconds is {seconds}"
+    if seconds is None or seconds <= LONG_HISTORY_S:
+        return ok(name, said)
+    return warning(
+        name,
+        f"{said}: every version of a saga is kept for so long, which makes sagas slower, and nothing of ours reads it",
+        "Unless other programs read the past there, start mongod with `--setParameter "
+        "minSnapshotHistoryWindowInSeconds=0`; until then, in mongosh: "
+        "`db.adminCommand({setParameter: 1, minSnapshotHistoryWindowInSeconds: 0})`.",
     )
 
 

@@ -14,11 +14,13 @@ from pymongo import MongoClient
 from redis import Redis
 
 from adapters.clock import SystemClock
+from adapters.mongo_health import look_at_mongo
 from adapters.servers import MongoServer, RedisServer
 from cli.data_directory import DataDirectory
 from cli.doctor.check import Status
 from cli.doctor.gather import expected_indexes, look_there
 from cli.doctor.here import look_here
+from cli.doctor.mongodb import judge_mongo
 from cli.doctor.run import diagnosis
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
@@ -69,6 +71,13 @@ async def test_a_service_that_is_well_has_nothing_wrong_and_is_left_as_it_was(se
         assert found[name] == "ok"
     with MongoClient[Any](settings.mongo_url) as client:
         assert "doctor" not in client[settings.database].list_collection_names()
+
+
+async def test_a_mongodb_of_ours_is_run_as_others_are_told_to(own_mongo: MongoServer) -> None:
+    found = {
+        check.name: check.status for check in judge_mongo(await look_at_mongo(own_mongo.url, "any", SystemClock(), 5))
+    }
+    assert (found["mongodb-transaction-lifetime"], found["mongodb-history"]) == (Status.OK, Status.OK)
 
 
 async def test_an_index_that_is_missing_or_another_one_is_named(settings: Settings, service: str) -> None:

@@ -32,7 +32,11 @@ NO_SKEW = Skew(timedelta(), timedelta(milliseconds=1))
 MONGO = MongoFacts(
     hello={"isWritablePrimary": True, "setName": "rs0", "hosts": ["a:1"]},
     build={"version": "6.0.5", "versionArray": [6, 0, 5, 0]},
-    parameters={"transactionLifetimeLimitSeconds": 2, "enableTestCommands": False},
+    parameters={
+        "transactionLifetimeLimitSeconds": 2,
+        "minSnapshotHistoryWindowInSeconds": 0,
+        "enableTestCommands": False,
+    },
     status={
         "storageEngine": {"name": "wiredTiger", "persistent": True},
         "connections": {"current": 9, "available": 900},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from adapters.servers.redis import OPTIONS
+from adapters.servers import mongod, redis
 from benchmarks.cases import DEPLOYED
 from cli.deployment.files import Installation, contents_of
 from cli.deployment.passwords import Passwords
@@ -149,11 +149,17 @@ def test_the_image_is_made_of_the_product_and_nothing_else() -> None:
     assert {name for line in copied for name in line.split()} == sent
 
 
+def test_mongodb_is_run_as_it_is_outside_of_containers() -> None:
+    given = set(pairwise(SERVICES["mongo"]["command"][-1].split()))
+    ours = set(zip(mongod.OPTIONS[::2], mongod.OPTIONS[1::2], strict=True))
+    assert ours - given == {("--oplogSize", "256")}  # A laptop's disk may be small.
+
+
 def test_redis_is_run_as_it_is_outside_of_containers() -> None:
     command = SERVICES["redis"]["command"]
     given = dict(pairwise(command))
     theirs = {"appendfsync": "everysec"}  #: Redis's own default, which needs not be said
-    assert {name: given.get(f"--{name}", theirs.get(name)) for name in OPTIONS} == OPTIONS
+    assert {name: given.get(f"--{name}", theirs.get(name)) for name in redis.OPTIONS} == redis.OPTIONS
 
 
 def test_the_events_that_are_kept_leave_room_in_redis() -> None:

@@ -89,6 +89,14 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
         (of_mongo(write_s=0.4), "mongodb-transactions", "warning", "400 ms"),
         (of_mongo(parameters={"transactionLifetimeLimitSeconds": 60}), "mongodb-transaction-lifetime", "warning", "60"),
         (
+            of_mongo(
+                parameters={"transactionLifetimeLimitSeconds": 2, "minSnapshotHistoryWindowInSeconds": 300},
+            ),
+            "mongodb-history",
+            "warning",
+            "300",
+        ),
+        (
             of_mongo(parameters={"transactionLifetimeLimitSeconds": 2, "enableTestCommands": True}),
             "mongodb-test-commands",
             "failed",
