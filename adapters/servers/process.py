@@ -204,16 +204,17 @@ class LocalServer(ABC):
             yield free_port()
 
     def _spawn(self, binary: Binary, port: int) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [binary.path, *self._arguments(port)],
-            env={**os.environ, **binary.environment},
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # Ctrl-C in the terminal is for the services: they need the databases for their own ending.
-            start_new_session=True,
-        )
+        with self.log_file.open("ab") as log:  # For what it says before it opens that itself.
+            return subprocess.Popen(
+                [binary.path, *self._arguments(port)],
+                env={**os.environ, **binary.environment},
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal is for the services: they need the databases for their own ending.
+                start_new_session=True,
+            )
 
     def _comes_up(self, process: "subprocess.Popen[bytes]", port: int) -> bool:
         def settled() -> bool:

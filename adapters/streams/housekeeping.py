@@ -12,6 +12,9 @@ from adapters.streams.ids import parse_id
 from adapters.streams.progress import rows
 from adapters.streams.shared import Shared
 
+TRIM_TOGETHER = 10_000  #: entries removed while Redis does nothing else, a millisecond or so: its own default
+TRIMS = 100  #: one after the other: a million entries, of which no stream gets as many between two times
+
 # In two steps, XPENDING and then DELCONSUMER, an entry that a paused consumer reads in between would vanish with it.
 _REMOVE_CONSUMER = """
 local group, name, min_idle = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -58,8 +61,7 @@ async def trim_settled(shared: Shared, stream: str) -> None:
     group = shared.streams.own_group(stream)
     first_needed = None if group is None else await first_unsettled(shared, stream, group)
     if first_needed is not None:
-        with translating():
-            shared.counts.trimmed += int(await shared.client.xtrim(stream, minid=first_needed, approximate=True))
+        await _trim(shared, stream, minid=first_needed)
 
 
 async def first_unsettled(shared: Shared, stream: str, group: str) -> str | None:
@@ -85,9 +87,21 @@ async def trim_events(shared: Shared) -> None:
     settings, stream = shared.settings, shared.streams.events
     with translating():
         seconds, _ = await shared.client.time()
-        oldest_ms = int((int(seconds) - settings.events_age_s) * 1_000)
-        shared.counts.trimmed += int(await shared.client.xtrim(stream, minid=str(oldest_ms), approximate=True))
-        shared.counts.trimmed += int(await shared.client.xtrim(stream, maxlen=settings.events_maxlen, approximate=True))
+    oldest_ms = int((int(seconds) - settings.events_age_s) * 1_000)
+    await _trim(shared, stream, minid=str(oldest_ms))
+    await _trim(shared, stream, maxlen=settings.events_maxlen)
+
+
+async def _trim(shared: Shared, stream: str, *, minid: str | None = None, maxlen: int | None = None) -> None:
+    """Trim whole nodes, some at a time: Redis removes no more than that anyway where it is to be quick (LIMIT)."""
+    for _ in range(TRIMS):
+        with translating():
+            removed = int(
+                await shared.client.xtrim(stream, maxlen=maxlen, minid=minid, approximate=True, limit=TRIM_TOGETHER)
+            )
+        shared.counts.trimmed += removed
+        if not removed:
+            return
 
 
 async def forget_alone_counts(shared: Shared, stream: str, group: str) -> None:

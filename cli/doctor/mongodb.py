@@ -14,12 +14,12 @@ TESTED_SINCE = (6, 0)
 NEEDED = (4, 4)  #: makes collections inside transactions
 SLOW_WRITE_S = 0.1
 LONG_TRANSACTION_S = 10
-LONG_HISTORY_S = 10
 FULL, NEARLY_FULL = 0.95, 0.85
 FEW_CONNECTIONS = 100
 REPLICATION_LAG_S = 10
 _HEALTHY_STATES = {"PRIMARY", "SECONDARY", "ARBITER"}
 
+_NOT_TOLD = "this server has no such parameter"  #: one that is too old, or a mongos
 _TO_MAKE_A_SET = f"{TO_MAKE_A_SET}. `saga up` starts one that is ready."
 
 
@@ -160,29 +160,37 @@ def _transactions(facts: MongoFacts) -> Check:
 
 
 def _lifetime(name: str, parameters: Document) -> Check:
-    seconds = parameters["transactionLifetimeLimitSeconds"]
+    seconds = parameters.get("transactionLifetimeLimitSeconds")
+    if seconds is None:
+        return ok(name, _NOT_TOLD)
     said = f"transactionLifetimeLimitSeconds is {seconds}"
     if seconds <= LONG_TRANSACTION_S:
         return ok(name, said)
     return warning(
         name,
         f"{said}: so long a killed process keeps others from what it had locked",
-        "Start mongod with `--setParameter transactionLifetimeLimitSeconds=2`; until then, in mongosh: "
-        "`db.adminCommand({setParameter: 1, transactionLifetimeLimitSeconds: 2})`.",
+        _to_set("transactionLifetimeLimitSeconds", 2),
     )
 
 
 def _history(name: str, parameters: Document) -> Check:
-    seconds = parameters.get("minSnapshotHistoryWindowInSeconds")  # Servers before 5.0 have none.
+    seconds = parameters.get("minSnapshotHistoryWindowInSeconds")
+    if seconds is None:
+        return ok(name, _NOT_TOLD)
     said = f"minSnapshotHistoryWindowInSeconds is {seconds}"
-    if seconds is None or seconds <= LONG_HISTORY_S:
+    if seconds == 0:
         return ok(name, said)
     return warning(
         name,
-        f"{said}: every version of a saga is kept for so long, which makes sagas slower, and nothing of ours reads it",
-        "Unless other programs read the past there, start mongod with `--setParameter "
-        "minSnapshotHistoryWindowInSeconds=0`; until then, in mongosh: "
-        "`db.adminCommand({setParameter: 1, minSnapshotHistoryWindowInSeconds: 0})`.",
+        f"{said}: so long MongoDB keeps every version of a saga, twice as much to write, and nothing of ours reads it",
+        f"Unless other programs read the past there: {_to_set('minSnapshotHistoryWindowInSeconds', 0)}",
+    )
+
+
+def _to_set(parameter: str, value: int) -> str:
+    return (
+        f"On each member, start mongod with `--setParameter {parameter}={value}`; until then, in mongosh: "
+        f"`db.adminCommand({{setParameter: 1, {parameter}: {value}}})`."
     )
 
 

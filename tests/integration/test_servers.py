@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,18 @@ class TestRedis:
             RedisServer(server_directory).start()
 
 
+class NewerMongoServer(MongoServer):
+    """Started as a later release could be, by the mongod of an earlier one."""
+
+    def _arguments(self, port: int) -> Sequence[str]:
+        return [*super()._arguments(port), "--setParameter", "unheardOf=1"]
+
+
 class TestMongo:
+    def test_one_that_does_not_know_an_option_says_so(self, server_directory: Path) -> None:
+        with pytest.raises(ServerFailed, match="unheardOf"):
+            NewerMongoServer(server_directory).start()
+
     def test_what_was_durably_written_survives_a_kill_on_the_same_port(self, own_mongo: MongoServer) -> None:
         port = own_mongo.port
         remember(own_mongo, "boots")

@@ -42,6 +42,21 @@ async def test_trimming_shrinks_a_stream_but_never_drops_unread_or_pending_entri
     assert bus.counts.vanished == 0
 
 
+async def test_a_stream_is_trimmed_at_one_time_however_much_has_been_settled(make_world: MakeWorld) -> None:
+    world = make_world(replace(FAST, trim_every_s=3_600))  # Once, at the beginning.
+    stream = world.streams.commands("p")
+    adding = world.client.pipeline(transaction=False)
+    for n in range(25_000):
+        adding.xadd(stream, {"n": str(n)})
+    await adding.execute()
+    await world.client.xgroup_create(stream, "p", id="$")
+
+    bus = await reading(world, Recorder())
+
+    await eventually(lambda: bus.counts.trimmed > 24_000)
+    assert await world.client.xlen(stream) == 25_000 - bus.counts.trimmed
+
+
 async def test_a_stream_that_is_not_ours_is_never_trimmed(make_world: MakeWorld) -> None:
     world = make_world(replace(FAST, trim_every_s=0.05))
     bus = world.bus()

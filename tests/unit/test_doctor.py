@@ -45,6 +45,10 @@ from support.source import python
 KEY = "1f0c9e6a51b24cd2"
 
 
+def test_a_server_without_a_parameter_is_not_judged_by_it() -> None:
+    assert wrong(of_mongo(parameters={"enableTestCommands": False})) == {}
+
+
 @pytest.mark.parametrize("judge", [of_mongo, of_redis, of_cluster, of_sagas, of_here])
 def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]]) -> None:
     assert wrong(judge()) == {}
@@ -90,11 +94,11 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
         (of_mongo(parameters={"transactionLifetimeLimitSeconds": 60}), "mongodb-transaction-lifetime", "warning", "60"),
         (
             of_mongo(
-                parameters={"transactionLifetimeLimitSeconds": 2, "minSnapshotHistoryWindowInSeconds": 300},
+                parameters={"transactionLifetimeLimitSeconds": 2, "minSnapshotHistoryWindowInSeconds": 5},
             ),
             "mongodb-history",
             "warning",
-            "300",
+            " 5:",
         ),
         (
             of_mongo(parameters={"transactionLifetimeLimitSeconds": 2, "enableTestCommands": True}),
