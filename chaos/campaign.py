@@ -133,4 +133,4 @@ def _everywhere(do: Callable[[GivenT], MadeT], given: Iterable[GivenT], processe
             for future in as_completed([pool.submit(do, each) for each in given]):
                 yield future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # Whoever wants no more does not wait for what is left.
+            pool.shutdown(cancel_futures=True)  # Whoever wants no more waits for what has begun, and for nothing else.
