@@ -128,9 +128,9 @@ def _nth(iterator: Iterator[Cell], position: int) -> Cell:
 
 
 def _everywhere(do: Callable[[GivenT], MadeT], given: Iterable[GivenT], processes: int | None) -> Iterator[MadeT]:
-    with ProcessPoolExecutor(processes) as pool:
-        try:
-            for future in as_completed([pool.submit(do, each) for each in given]):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # Whoever wants no more waits for what has begun, and for nothing else.
+    pool = ProcessPoolExecutor(processes)
+    try:
+        for future in as_completed([pool.submit(do, each) for each in given]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # Whoever wants no more waits for what has begun, and for nothing else.

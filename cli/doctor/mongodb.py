@@ -19,7 +19,6 @@ FEW_CONNECTIONS = 100
 REPLICATION_LAG_S = 10
 _HEALTHY_STATES = {"PRIMARY", "SECONDARY", "ARBITER"}
 
-_NOT_TOLD = "this server has no such parameter"  #: one that is too old, or a mongos
 _TO_MAKE_A_SET = f"{TO_MAKE_A_SET}. `saga up` starts one that is ready."
 
 
@@ -160,31 +159,24 @@ def _transactions(facts: MongoFacts) -> Check:
 
 
 def _lifetime(name: str, parameters: Document) -> Check:
-    seconds = parameters.get("transactionLifetimeLimitSeconds")
-    if seconds is None:
-        return ok(name, _NOT_TOLD)
-    said = f"transactionLifetimeLimitSeconds is {seconds}"
-    if seconds <= LONG_TRANSACTION_S:
-        return ok(name, said)
-    return warning(
-        name,
-        f"{said}: so long a killed process keeps others from what it had locked",
-        _to_set("transactionLifetimeLimitSeconds", 2),
-    )
+    parameter = "transactionLifetimeLimitSeconds"
+    why = "so long a killed process keeps others from what it had locked"
+    return _at_most(name, parameters, parameter, LONG_TRANSACTION_S, why, _to_set(parameter, 2))
 
 
 def _history(name: str, parameters: Document) -> Check:
-    seconds = parameters.get("minSnapshotHistoryWindowInSeconds")
-    if seconds is None:
-        return ok(name, _NOT_TOLD)
-    said = f"minSnapshotHistoryWindowInSeconds is {seconds}"
-    if seconds == 0:
-        return ok(name, said)
-    return warning(
-        name,
-        f"{said}: so long MongoDB keeps every version of a saga, twice as much to write, and nothing of ours reads it",
-        f"Unless other programs read the past there: {_to_set('minSnapshotHistoryWindowInSeconds', 0)}",
-    )
+    parameter = "minSnapshotHistoryWindowInSeconds"
+    why = "so long MongoDB keeps every version of a saga, twice as much to write, and nothing of ours reads it"
+    remedy = f"Unless other programs read the past there: {_to_set(parameter, 0)}"
+    return _at_most(name, parameters, parameter, 0, why, remedy)
+
+
+def _at_most(name: str, parameters: Document, parameter: str, most: int, why: str, remedy: str) -> Check:
+    value = parameters.get(parameter)
+    if value is None:
+        return ok(name, "this server has no such parameter")  # It is too old, or a mongos.
+    said = f"{parameter} is {value}"
+    return ok(name, said) if value <= most else warning(name, f"{said}: {why}", remedy)
 
 
 def _to_set(parameter: str, value: int) -> str:
