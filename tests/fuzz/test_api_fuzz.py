@@ -15,7 +15,7 @@ from orchestrator.keys import KeyRing, parse_keys
 from support.api import Api, running
 from support.fuzzing import SOAK, Watched, fuzz, served
 
-EXAMPLES = 5_000 if SOAK else int(os.environ.get("TEST_FUZZ_EXAMPLES", "40"))
+EXAMPLES = 5_000 if SOAK else int(os.environ.get("TEST_FUZZ_EXAMPLES", "15"))
 SEED = int(os.environ.get("SAGA_FUZZ_SEED", "20261126"))
 LETTERS = 500
 KEY = "the-key-of-the-fuzzer"

@@ -18,7 +18,7 @@ from sagas.order import order
 from support.long_saga import house
 from support.simulated import Record, tell, told
 
-SEEDS = int(os.environ.get("TEST_SEEDS", "4000"))
+SEEDS = int(os.environ.get("TEST_SEEDS", "2000"))
 CHUNK = 1_000
 
 
