@@ -32,6 +32,7 @@ AWAY_CODES = frozenset({
     8000, 9001, 10107, 11600, 11602, 13435, 13436, 14031,
 })
 # fmt: on
+REFUSED = {13: "this user what was asked", 18: "this user name or password", 8000: "this user name or password"}
 
 _TLS = re.compile(r"\[SSL: \w+\][^(,]{,200}")  #: without the place in C code where it was noticed
 
@@ -76,6 +77,8 @@ def _translate_code(error: PyMongoError, code: int | None) -> Exception:
         return Conflict(str(code))
     if code == ILLEGAL_OPERATION and "Transaction numbers" in str(error):
         return Unavailable(STANDALONE)
+    if code in REFUSED:
+        return Unavailable(f"MongoDB refuses {REFUSED[code]} (code {code})")
     return Unavailable(f"MongoDB refuses for now: code {code}") if code in AWAY_CODES else error
 
 

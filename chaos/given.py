@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Self
 
+from pydantic import BaseModel
+
 from chaos.samples import example
 from chaos.standins import endpoints
 from orchestrator.core.decide import begin, decide
@@ -85,6 +87,9 @@ class Story:
 
     def succeeded(self, **data: Any) -> Self:
         """Its participant has done it, and replies this; what is needed beside it is made up."""
+        endpoint = endpoints([self.saga]).get(self.command.type)
+        unknown = [] if endpoint is None else [name for name in data if name not in _fields(endpoint.reply)]
+        assert not unknown, f"the reply to {self.command.type} has no {', no '.join(unknown)}"
         return self._answered(Outcome.SUCCEEDED, {**self._reply_to(self.command.type), **data})
 
     def rejected(self, code: str = "no", **data: Any) -> Self:
@@ -174,8 +179,8 @@ class Story:
 
     def because(self, code: str) -> Self:
         """The saga's failure."""
-        assert self.state.failure is not None
-        assert self.state.failure.code == code, self
+        assert self.state.failure is not None, f"nothing has failed; {self}"
+        assert self.state.failure.code == code, f"not because of {code}; {self}"
         return self
 
     def refused(self, code: str) -> Self:
@@ -217,6 +222,7 @@ class Story:
     @property
     def pending(self) -> Pending:
         """The command that awaits its reply."""
+        assert self.state.pending, f"no command awaits its reply; {self}"
         (pending,) = self.state.pending
         return pending
 
@@ -230,7 +236,9 @@ class Story:
 
     def __str__(self) -> str:
         steps = ", ".join(f"{step.name} {step.status}" for step in self.state.steps)
-        return f"the saga is {self.state.status} ({steps}), pending {[p.command_id for p in self.state.pending]}"
+        failure = self.state.failure
+        why = f" because of {failure.code} in {failure.step} ({failure.detail})" if failure else ""
+        return f"the saga is {self.state.status}{why} ({steps}), pending {[p.command_id for p in self.state.pending]}"
 
     def _reply_to(self, message_type: str) -> Json:
         if message_type in self._replies:
@@ -248,8 +256,12 @@ class Story:
         return self
 
     def _is(self, status: Status) -> Self:
-        assert self.state.status is status, self
+        assert self.state.status is status, f"not {status}; {self}"
         return self
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return {name for field, info in model.model_fields.items() for name in (field, info.alias) if name}
 
 
 def _is_whole(saga: Saga[Any, Any], fields: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Errors of the services that a person can do something about, as the command line shows them."""
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
@@ -7,6 +8,7 @@ from typing import ParamSpec
 from adapters.errors import Unavailable
 from adapters.process import PlannedFaults
 from adapters.servers import ServerFailed, ServerMissing
+from adapters.urls import masked
 from cli.failure import Exit, Failure
 from orchestrator.in_flight import ChangedDefinition
 from orchestrator.settings import InvalidSettings
@@ -27,6 +29,15 @@ def explaining(command: Callable[P, None]) -> Callable[P, None]:
         except (InvalidSettings, PlannedFaults) as error:
             raise Failure(str(error), Exit.USAGE) from error
         except Unavailable as error:
-            raise Failure(f"{error}. Is the database up? `saga up` and `saga servers` start one.") from error
+            raise Failure(f"{error}. {_asked()}") from error
 
     return explained
+
+
+def _asked() -> str:
+    """Which servers were meant, and where others come from."""
+    urls = {name: os.environ[name] for name in ("SAGA_MONGO_URL", "SAGA_REDIS_URL") if os.environ.get(name)}
+    if not urls:
+        return "`saga servers` starts databases."
+    asked = " and ".join(f"{name}={masked(url)}" for name, url in urls.items())
+    return f"{asked} was asked: correct it, or unset it, and `saga up` starts databases of its own."

@@ -1,6 +1,7 @@
 """Each part by itself, for several terminals or machines: only the databases, the orchestrator, one participant."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 import orchestrator.app
@@ -14,6 +15,7 @@ from cli.failure import Exit, Failure
 from cli.lookup import find_participant
 from cli.stopping import Stopping
 from cli.terminal import note
+from cli.variables import remarks
 from orchestrator.settings import Settings
 from participants.app import SERVICE, build, serve
 
@@ -39,6 +41,8 @@ def run_orchestrator(port: int | None, sagas: Sequence[str]) -> None:
     """The orchestrator, on the databases that the environment names; `sagas` are modules of the user's."""
     settings = Settings.load(**({} if port is None else {"http_port": port})).with_definitions(sagas)
     configure(settings.log_level, settings.log_format)
+    for remark in remarks(os.environ):
+        note(remark)
     with tracing(orchestrator.app.SERVICE) as tracer:
         serving = orchestrator.app.serve(
             settings, ready=lambda url: note(f"The orchestrator answers at {url}."), tracer=tracer

@@ -47,7 +47,7 @@ def saga_table(sagas: Sequence[SagaInstance[Any]], now: datetime) -> Table:
             marked(saga.status),
             _marks(saga.steps),
             age(now - saga.created_at),
-            failure_words(saga.failure) if saga.failure else "",
+            cut(failure_words(saga.failure) if saga.failure else ""),
         )
     return table
 
@@ -69,7 +69,7 @@ def history_table(entries: Sequence[HistoryEntry]) -> Table:
             ", ".join(entry.events) + many,
             entry.step or "",
             str(entry.attempt or ""),
-            " ".join(filter(None, [entry.code, f"({entry.detail})" if entry.detail else ""])),
+            cut(" ".join(filter(None, [entry.code, f"({entry.detail})" if entry.detail else ""]))),
         )
     return table
 
@@ -79,7 +79,9 @@ def letter_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
     table = plain_table("id", "stream", "age", "saga", "redrives", "reason")
     for letter in letters:
         redrives = str(letter.redrives or "")
-        table.add_row(letter.id, letter.stream, age(now - letter.at), letter.saga_id or "", redrives, letter.reason)
+        table.add_row(
+            letter.id, letter.stream, age(now - letter.at), letter.saga_id or "", redrives, cut(letter.reason)
+        )
     return table
 
 
@@ -99,11 +101,16 @@ def transition_line(transition: Transition) -> Text:
 
 
 def plain_table(*columns: str) -> Table:
-    """A table without lines; only the last column may be cut short."""
+    """A table without lines. Where it is too wide, the last column gives way: `cut` what may be long in it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == columns[-1] else "fold")
+        table.add_column(column, no_wrap=column != columns[-1])
     return table
+
+
+def cut(text: str) -> Text:
+    """Text on one line, however little room there is: the rest of it is left out."""
+    return Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis")
 
 
 def marked(status: str, width: int = 0) -> Text:

@@ -23,6 +23,7 @@ from cli.seeding import seed_what_is_missing
 from cli.stopping import Stopping
 from cli.supervisor import Supervisor
 from cli.terminal import note
+from cli.variables import remarks
 from client import SagaClient
 from orchestrator.settings import Settings
 from participants.app import SHIPPED
@@ -50,10 +51,11 @@ def run_everything(
         settings = where.settings(**({} if port is None else {"http_port": port})).with_definitions(sagas)
         settings = settings.model_copy(update={"http_port": _free(settings, data)})
         configure(settings.log_level, settings.log_format)
-        remarks = list(unanswered(Definitions.load(settings.definitions), participants.values()))
+        silent = unanswered(Definitions.load(settings.definitions), participants.values())
+        said = [*silent, *remarks(os.environ)]
 
         def greet(url: str) -> None:
-            print(banner(url, where, own_sagas, remarks), flush=True)
+            print(banner(url, where, own_sagas, said), flush=True)
 
         everything = _as_processes if processes else _in_one_process
         with suppress(KeyboardInterrupt):  # Before `Stopping` listens, Ctrl-C still comes as this.

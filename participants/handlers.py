@@ -5,10 +5,10 @@ turns what it gives back into an answer that can be stored and sent.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -47,6 +47,10 @@ class Mode(StrEnum):
     EXTERNAL = "external"  #: outside of any transaction, for effects outside the database
 
 
+#: What a handler is given beside its command.
+_SECOND: Mapping[Mode, type] = {Mode.SINGLE: Transaction, Mode.BATCH: BatchTransaction, Mode.EXTERNAL: Context}
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """One endpoint and the handler for it."""
@@ -83,12 +87,16 @@ class Registration:
         raise TypeError(f"the handler of {self.endpoint.type} must give {expected}, not {type(outcome).__name__}")
 
 
+def no_endpoint(given: object) -> str | None:
+    """Why this is no endpoint: the handler itself, say, where `handles` was written without its parentheses."""
+    if isinstance(given, Endpoint):
+        return None
+    return f"handles({_name(given)}) must get an Endpoint(...), not {_name(type(given))}"
+
+
 def problem_of(registration: Registration) -> str | None:
-    """Why the handler could never be called, as far as it can be told before."""
-    endpoint: object = registration.endpoint
-    handler = registration.handler
-    if not isinstance(endpoint, Endpoint):
-        return f"handles({_name(endpoint)}) must get an Endpoint(...), not {_name(type(endpoint))}"
+    """Why the handler could never be called, or never give what it must, as far as it can be told before."""
+    endpoint, handler = registration.endpoint, registration.handler
     command = "commands" if registration.mode is Mode.BATCH else "command"
     written = f"write it like `async def {_name(handler)}({command}, tx)`"
     if not inspect.iscoroutinefunction(inspect.unwrap(handler)) and inspect.isfunction(handler):
@@ -97,7 +105,32 @@ def problem_of(registration: Registration) -> str | None:
         inspect.signature(handler).bind(None, None)
     except TypeError:
         return f"the handler of {endpoint.type} must take two arguments; {written}"
+    return _misannotated(registration)
+
+
+def _misannotated(registration: Registration) -> str | None:
+    """Where the handler says that it takes or gives something else. What it doesn't say, or can't be read, is right."""
+    endpoint, handler = registration.endpoint, inspect.unwrap(registration.handler)
+    try:
+        said, names = get_type_hints(handler), [*inspect.signature(handler).parameters]
+    except Exception:  # noqa: BLE001 - names that exist for type checkers only
+        return None
+    batch = registration.mode is Mode.BATCH
+    kinds = dict(zip(names, (None if batch else endpoint.command, _SECOND[registration.mode]), strict=False))
+    for name, kind in {**kinds, "return": None if batch else endpoint.reply}.items():
+        annotated = said.get(name, Any)
+        if kind and isinstance(annotated, type) and annotated is not Any and not _fits(name, kind, annotated):
+            what = "gives" if name == "return" else f"takes as `{name}`"
+            return f"the handler of {endpoint.type} {what} {annotated.__name__}; with that endpoint it is {_name(kind)}"
     return None
+
+
+def _fits(name: str, kind: type, annotated: type) -> bool:
+    """Anything more general fits. What it gives may be more special, too: a decorator's handler says `Reply`."""
+    try:
+        return issubclass(kind, annotated) or (name == "return" and issubclass(annotated, kind))
+    except TypeError:  # A protocol that can't be asked.
+        return True
 
 
 def _name(what: object) -> str:

@@ -22,7 +22,15 @@ from adapters.streams.envelope import Undecodable, decode_command
 from adapters.streams.names import Streams
 from adapters.tracing.port import Tracer
 from participants.executor import Executor
-from participants.handlers import BatchHandler, ExternalHandler, Mode, Registration, SingleHandler, problem_of
+from participants.handlers import (
+    BatchHandler,
+    ExternalHandler,
+    Mode,
+    Registration,
+    SingleHandler,
+    no_endpoint,
+    problem_of,
+)
 from participants.inbox import Inbox
 from participants.metrics import Recorder
 from participants.replies import entries
@@ -83,6 +91,8 @@ class Participant:
 
         Raises `InvalidDefinition` for another participant's endpoint, a second handler, and what can't be a handler.
         """
+        if problem := no_endpoint(endpoint):
+            raise InvalidDefinition(f"Participant {self.name!r}: {problem}")
         if batch and external:
             raise InvalidDefinition(f"{endpoint.type}: a handler is either batch or external")
         mode = Mode.BATCH if batch else Mode.EXTERNAL if external else Mode.SINGLE

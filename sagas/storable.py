@@ -48,7 +48,7 @@ def _check_inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: in
         for place, item in value.items() if isinstance(value, dict) else enumerate(value):
             if is_object and not (isinstance(place, str) and place.isidentifier()):
                 _check_key(place)
-            if item is not None and not (isinstance(item, str) and item.isascii()):
+            if item is not None and not (isinstance(item, str) and item.isascii() and "\0" not in item):
                 _check(item, depth)
     except NotStorable as error:  # The path is put together only when there is something to report.
         raise NotStorable(f"/{_escaped(place)}{error.path}", error.reason) from None
@@ -63,6 +63,8 @@ def _check_key(key: Any) -> None:
 
 
 def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise NotStorable("", "a NUL character, which not every language and database can keep")
     if text.isascii():
         return
     try:

@@ -18,6 +18,7 @@ from sagas import Saga
 _BALANCES = {"inventory": (PRODUCTS.collection, PRODUCTS.field), "payment": (ACCOUNTS.collection, ACCOUNTS.field)}
 _STAND_IN = (BALANCES, "balance")
 PREFIX = "saga_"
+ROW = ("saga_id", "step", "kind", "key", "amount", "at")
 _STATUSES = ("running", "compensating", "stuck", "completed", "compensated")
 
 
@@ -25,7 +26,8 @@ async def read(mongo: Mongo, sagas: Sequence[Saga], requests: Sequence[Request],
     """Everything, as a majority of MongoDB has it."""
     names = sorted({endpoint.participant for saga in sagas for endpoint in _endpoints(saga)})
     ledgers = {name: await _all(mongo.database(f"{PREFIX}{name}")[LEDGER]) for name in names}
-    rows = [{**row, "participant": name} for name, ledger in ledgers.items() for row in ledger]
+    told = [{**row, "participant": name} for name, ledger in ledgers.items() for row in ledger]
+    rows = [row for row in told if not _lacks(row)]
     effects = sorted((row for row in rows if row["kind"] != OPENING), key=lambda row: row["at"])
     openings: Counter[tuple[str, str]] = Counter()
     for row in rows:
@@ -39,8 +41,18 @@ async def read(mongo: Mongo, sagas: Sequence[Saga], requests: Sequence[Request],
         balances=balances,
         openings=openings,
         requests=requests,
-        bugs=bugs,
+        bugs=[*bugs, *dict.fromkeys(_incomplete(row) for row in told if _lacks(row))],
     )
+
+
+def _lacks(row: Document) -> list[str]:
+    """What a participant of the user's has not written into a row of its ledger."""
+    needed = ROW if row.get("kind") != OPENING else ("kind", "key", "amount")
+    return [name for name in needed if name not in row]
+
+
+def _incomplete(row: Document) -> str:
+    return f"a row in the ledger of {row['participant']} has no {', no '.join(_lacks(row))}: each has {', '.join(ROW)}"
 
 
 async def unfinished(mongo: Mongo) -> int:

@@ -27,7 +27,7 @@ from chaos.scenario import InvalidScenario, Scenario
 from chaos.story import history_of
 from cli.chaos.progress import RealRun, shown
 from cli.chaos.runs import Outputs
-from cli.chaos.show import MARKS, STYLES
+from cli.chaos.show import MARKS, STYLES, unexercised
 from cli.failure import Exit, Failure
 from cli.terminal import note, show, show_json
 from sagas import InvalidDefinition
@@ -162,10 +162,17 @@ def _told(command: str, results: Mapping[str, Result], outputs: Outputs) -> None
             note(f"{name}: {violation}")
         if result.record is not None:
             note(f"{name}: everything about it is in {result.record}")
-        if result.silent:
-            note(f"{_SILENT}: {', '.join(fault.name for fault in result.silent)}.")
+        for words in _not_shown(result):
+            note(f"{name}: {words}")
     if outputs.report is not None:
         note(f"Report: {write(_report(command, results), outputs.report)}")
+
+
+def _not_shown(result: Result) -> Iterator[str]:
+    """What a green run does not mean."""
+    if result.silent:
+        yield f"{_SILENT}: {', '.join(fault.name for fault in result.silent)}."
+    yield from unexercised(result.statuses)
 
 
 def _table(result: Result) -> Table:

@@ -22,7 +22,7 @@ from chaos.story import failure
 from cli.chaos.progress import Campaign
 from cli.chaos.progress import shown as on_screen
 from cli.chaos.reports import matrix_report, run_report
-from cli.chaos.show import believed, matrix_table, not_green, summary_words, verdict
+from cli.chaos.show import believed, matrix_table, not_green, summary_words, unexercised, verdict
 from cli.failure import Exit, Failure
 from cli.terminal import note, show, show_json
 from sagas import InvalidDefinition, Saga
@@ -202,6 +202,8 @@ def _concluded(total: Summary, files: Iterable[Path]) -> Exit:
         note(f"seed {seed}: {violation}")
     if total.never:
         note(f"Never struck, so nothing was shown about: {', '.join(total.never)}.")
+    for words in unexercised(total.statuses):
+        note(words)
     for file in files:
         note(f"Repeat it with: saga chaos replay {file}")
     return Exit.OK if total.held else Exit.OTHER

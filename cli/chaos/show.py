@@ -94,6 +94,12 @@ def summary_words(summary: Summary, seconds: float) -> str:
     return f"{summary.runs:,} runs, {sagas:,} sagas ({ended}), {struck:,} faults struck; {seconds:.1f} s, {pace}"
 
 
+def unexercised(statuses: Mapping[str, int]) -> Iterator[str]:
+    """Where every saga was told no, most of the definition was not run at all, and a green run shows little."""
+    if sum(statuses.values()) and not statuses.get("completed"):
+        yield "No saga completed, so nothing was shown about what comes behind the step that says no."
+
+
 def believed(saga: Saga) -> Iterator[str]:
     """What no invariant of ours can know."""
     for step in saga.steps[: max(0, saga.pivot)]:

@@ -21,6 +21,7 @@ class ServiceFacts:
     url: str | None
     ready: Fact[tuple[int, Mapping[str, Any]]]
     read: Fact[int]  #: the status of an ordinary read
+    knows: Fact[frozenset[tuple[str, int]]]  #: names and versions of its definitions
 
 
 def judge_here(here: Here, service: ServiceFacts, now: datetime) -> list[Check]:

@@ -113,18 +113,25 @@ async def _missing(mongo: Mongo, wanted: Indexes) -> Mapping[str, Sequence[str] 
 async def _service(url: str | None, key: str | None, within_s: float) -> ServiceFacts:
     if url is None:
         nobody = Unknown("no service is known here")
-        return ServiceFacts(None, nobody, nobody)
+        return ServiceFacts(None, nobody, nobody, nobody)
     async with httpx.AsyncClient(timeout=within_s, trust_env=False, headers=authorization(key)) as client:
-        ready, read = await asyncio.gather(
-            attempt(_ready(client, url), within_s), attempt(_read(client, url), within_s)
+        ready, read, knows = await asyncio.gather(
+            attempt(_ready(client, url), within_s),
+            attempt(_read(client, url), within_s),
+            attempt(_knows(client, url), within_s),
         )
-    return ServiceFacts(masked(url), ready, read)
+    return ServiceFacts(masked(url), ready, read, knows)
 
 
 async def _ready(client: httpx.AsyncClient, url: str) -> tuple[int, Mapping[str, Any]]:
     answer = await client.get(f"{url}/readyz", params={"verbose": ""})
     body = answer.json()
     return answer.status_code, body if isinstance(body, dict) else {}
+
+
+async def _knows(client: httpx.AsyncClient, url: str) -> frozenset[tuple[str, int]]:
+    answer = (await client.get(f"{url}/v1/definitions")).raise_for_status().json()
+    return frozenset((one["name"], one["version"]) for one in answer["items"])
 
 
 async def _read(client: httpx.AsyncClient, url: str) -> int:

@@ -11,21 +11,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from adapters.facts import Fact, Unknown
-from adapters.process import PLANNED_FAULTS, PlannedFaults, refuse_planned_faults
+from adapters.process import PlannedFaults, refuse_planned_faults
 from adapters.secret_files import secret
 from adapters.servers.process import lives
 from cli.data_directory import DataDirectory
 from cli.databases import participant_settings, running_databases
 from cli.failure import Failure
 from cli.up import is_free
+from cli.variables import unread
 from orchestrator.keys import ApiKey
 from orchestrator.settings import InvalidSettings, Settings
 from participants.settings import ParticipantSettings
 from sagas import Definitions
-
-#: Variables that no settings class has: of the command line's clients, the servers' launcher, and failure runs.
-OTHER_VARIABLES = {"SAGA_URL", "SAGA_API_KEY", "SAGA_API_KEY_FILE", "SAGA_MONGOD", "SAGA_REDIS_SERVER", PLANNED_FAULTS}
-FOR_TESTS = ("SAGA_TEST_", "SAGA_SOAK")
 
 NO_DATABASE = "no database is known here"
 PACKAGES = ("saga-orchestrator", "faststream", "redis", "motor", "pymongo", "pydantic", "fastapi", "uvicorn")
@@ -63,7 +60,7 @@ class DataFacts:
 def look_here(data: DataDirectory, within_s: float) -> Here:
     """Look at everything here."""
     environ, found = os.environ, running_databases(data)
-    told, unread = _secrets("SAGA_MONGO_URL", "SAGA_REDIS_URL", "SAGA_API_KEY")
+    told, unreadable = _secrets("SAGA_MONGO_URL", "SAGA_REDIS_URL", "SAGA_API_KEY")
     mongo_url = told.get("SAGA_MONGO_URL") or found.get("mongo_url")
     redis_url = told.get("SAGA_REDIS_URL") or found.get("redis_url")
     settings, problems = _settings(mongo_url, redis_url)
@@ -72,8 +69,8 @@ def look_here(data: DataDirectory, within_s: float) -> Here:
     return Here(
         settings=settings,
         participants=participants,
-        problems=list(dict.fromkeys([*problems, *unread, *more, *_planned_faults()])),
-        strange=_strange(environ),
+        problems=list(dict.fromkeys([*problems, *unreadable, *more, *_planned_faults()])),
+        strange=unread(environ),
         mongo_url=mongo_url,
         redis_url=redis_url,
         definitions=_definitions(settings.definitions, within_s),
@@ -123,15 +120,6 @@ def _planned_faults() -> list[str]:
     except PlannedFaults as error:
         return [str(error)]
     return []
-
-
-def _strange(environ: Mapping[str, str]) -> list[str]:
-    known = {f"SAGA_{name.upper()}" for one in (Settings, ParticipantSettings) for name in one.model_fields}
-    return [
-        name
-        for name in sorted(environ)
-        if name.startswith("SAGA_") and name not in known | OTHER_VARIABLES and not name.startswith(FOR_TESTS)
-    ]
 
 
 def _definitions(modules: str, within_s: float) -> Fact[Definitions]:

@@ -49,7 +49,7 @@ def diagnosis(here: Here, there: There, clock: Clock) -> list[Check]:
         judged("indexes", there.indexes, judge_indexes),
         *judge_redis(there.redis, serving=serving),
         judge_skew("clock-redis", there.redis.skew),
-        *judge_sagas(there.sagas, here.definitions, here.settings.max_active, clock.now()),
+        *judge_sagas(there.sagas, here.definitions, there.service.knows, here.settings.max_active, clock.now()),
     ]
 
 

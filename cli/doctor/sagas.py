@@ -21,14 +21,21 @@ SKEW_NOTICED = timedelta(seconds=0.5)
 SKEW_HARMFUL = timedelta(seconds=5)
 
 
-def judge_sagas(facts: SagaFacts, definitions: Fact[Definitions], max_active: int, now: datetime) -> list[Check]:
+#: Names and versions of the definitions that the service knows.
+Served = frozenset[tuple[str, int]]
+
+
+def judge_sagas(
+    facts: SagaFacts, definitions: Fact[Definitions], served: Fact[Served], max_active: int, now: datetime
+) -> list[Check]:
     """Everything about what is in flight, waits for a person, or could not be handled."""
+    there: Served = frozenset() if isinstance(served, Unknown) else served
     return [
-        _in_flight(facts.definitions, definitions),
+        _in_flight(facts.definitions, definitions, there),
         judged("sagas-stuck", facts.census, _stuck),
         judged("sagas-needing-attention", facts.attention, _attention),
         judged("sagas-in-flight", facts.census, lambda name, rows: _oldest(name, rows, now)),
-        judged("timers", facts.next_wake_up, lambda name, first: _timers(name, first, now)),
+        judged("timers", facts.next_wake_up, lambda name, first: _timers(name, first, now, serving=bool(there))),
         judged("capacity", facts.census, lambda name, rows: _capacity(name, rows, max_active)),
         judged("dead-letters", facts.dead_letters, _dead_letters),
     ]
@@ -51,14 +58,17 @@ def _skew(name: str, skew: Skew) -> Check:
     return ok(name, said)
 
 
-def _in_flight(found: Fact[Sequence[InFlight]], definitions: Fact[Definitions]) -> Check:
+def _in_flight(found: Fact[Sequence[InFlight]], definitions: Fact[Definitions], served: Served) -> Check:
     name = "definitions-in-flight"
     if isinstance(found, Unknown):
         return unknown(name, found.reason)
     if isinstance(definitions, Unknown):
         return unknown(name, "the definitions could not be loaded")
     changed = [f"{_called(one)}: {one.count} began with another one" for one in found if is_changed(one, definitions)]
-    strange = [f"{_called(one)}: {one.count} in flight" for one in found if is_unknown(one, definitions)]
+    unknown_here = [one for one in found if is_unknown(one, definitions)]
+    strange = [
+        f"{_called(one)}: {one.count} in flight" for one in unknown_here if (one.saga, one.version) not in served
+    ]
     if changed:
         remedy = (
             "Put the old definition back, its input, data and messages too, and give the changed one a new version "
@@ -68,7 +78,8 @@ def _in_flight(found: Fact[Sequence[InFlight]], definitions: Fact[Definitions]) 
     if strange:
         remedy = "Put the module that has it into SAGA_DEFINITIONS, and keep it there until its sagas have ended."
         return failed(name, f"not known here: {listed(strange)}", remedy)
-    return ok(name, f"all known: {listed([_called(one) for one in found])}" if found else "none")
+    where = ", some only to the service" if unknown_here else ""
+    return ok(name, f"all known{where}: {listed([_called(one) for one in found])}" if found else "none")
 
 
 def _called(one: InFlight) -> str:
@@ -103,8 +114,11 @@ def _oldest(name: str, rows: Sequence[Row], now: datetime) -> Check:
     return ok(name, said)
 
 
-def _timers(name: str, first: datetime | None, now: datetime) -> Check:
+def _timers(name: str, first: datetime | None, now: datetime, *, serving: bool) -> Check:
     """Every saga in flight has a timer, and any orchestrator that runs looks after them all."""
+    if first is not None and now - first >= OVERDUE and serving:
+        said = f"one is overdue for {age(now - first)}, though a service answers"
+        return failed(name, said, "Its log says why. In `saga up` a handler that blocks (`time.sleep`) stops it, too.")
     if first is not None and now - first >= OVERDUE:
         said = f"one is overdue for {age(now - first)}: no orchestrator looks after the sagas"
         return failed(name, said, "Start `saga serve` or `saga up`; if one runs, its log says why it can't.")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.facts import Skew, Unknown
+from adapters.facts import Fact, Skew, Unknown
 from adapters.mongo_health import MongoFacts
 from adapters.streams.figures import GroupFigures, StreamFigures
 from adapters.streams.health import RedisFacts
@@ -88,7 +88,7 @@ HERE = Here(
     data=DataFacts(path=".saga", writable=True, free_bytes=1 << 40, service=None, service_alive=False, port_free=True),
     versions={"python": "3.11"},
 )
-SERVICE = ServiceFacts("http://127.0.0.1:8700", (200, {}), 200)
+SERVICE = ServiceFacts("http://127.0.0.1:8700", (200, {}), 200, AWAY)
 
 
 def of_mongo(**facts: Any) -> list[Check]:
@@ -118,9 +118,9 @@ def of_group(**figures: Any) -> list[Check]:
     return of_redis(figures=[StreamFigures(COMMANDS, 5, 0, [group])])
 
 
-def of_sagas(max_active: int = 100, **facts: Any) -> list[Check]:
-    """The checks of sagas of which this is different."""
-    return judge_sagas(replace(SAGAS, **facts), Definitions([order]), max_active, NOW)
+def of_sagas(max_active: int = 100, served: Fact[frozenset[tuple[str, int]]] = AWAY, **facts: Any) -> list[Check]:
+    """The checks of sagas of which this is different; `served`: what the service knows."""
+    return judge_sagas(replace(SAGAS, **facts), Definitions([order]), served, max_active, NOW)
 
 
 def of_here(served: ServiceFacts = SERVICE, /, **facts: Any) -> list[Check]:

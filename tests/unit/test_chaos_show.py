@@ -2,7 +2,7 @@
 
 from chaos.campaign import Tried
 from chaos.matrix import cells
-from cli.chaos.show import believed, not_green
+from cli.chaos.show import believed, not_green, unexercised
 from sagas.order import order
 from support.long_saga import house
 
@@ -45,3 +45,9 @@ def test_a_step_that_leaves_what_it_did_is_pointed_out_unless_it_is_the_pivot() 
     assert list(believed(house)) == [
         "permit has undo=None: that what it did may stay is believed. An --invariant can say otherwise."
     ]
+
+
+def test_a_run_in_which_no_saga_completes_says_how_little_it_has_shown() -> None:
+    assert list(unexercised({"completed": 1, "compensated": 59})) == []
+    assert list(unexercised({})) == []
+    assert "No saga completed" in next(unexercised({"compensated": 60}))

@@ -1,6 +1,5 @@
 """What `saga doctor` makes of facts: each thing that can be wrong, and what it is called."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,15 +13,13 @@ from adapters.streams.readers import Readers
 from cli.data_directory import DataDirectory
 from cli.doctor.check import Check, Status, ok, unknown, warning
 from cli.doctor.environment import ServiceFacts
-from cli.doctor.here import FOR_TESTS, OTHER_VARIABLES, look_here
+from cli.doctor.here import look_here
 from cli.doctor.report import as_json, as_text, has_failed
 from cli.doctor.sagas import judge_skew
 from orchestrator.core.state import Status as SagaStatus
 from orchestrator.keys import api_key
 from orchestrator.metrics.census import Row
-from orchestrator.settings import Settings
 from orchestrator.store import InFlight
-from participants.settings import ParticipantSettings
 from support.diagnoses import (
     AWAY,
     COMMANDS,
@@ -40,13 +37,16 @@ from support.diagnoses import (
     of_skew,
     wrong,
 )
-from support.source import python
 
 KEY = "1f0c9e6a51b24cd2"
 
 
 def test_a_server_without_a_parameter_is_not_judged_by_it() -> None:
     assert wrong(of_mongo(parameters={"enableTestCommands": False})) == {}
+
+
+def test_a_definition_that_the_service_knows_need_not_be_known_here() -> None:
+    assert wrong(of_sagas(definitions=[InFlight("trip", 2, "x", 3)], served=frozenset({("trip", 2)}))) == {}
 
 
 @pytest.mark.parametrize("judge", [of_mongo, of_redis, of_cluster, of_sagas, of_here])
@@ -152,6 +152,12 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
             "failed",
             "not known here: order version 7: 3 in flight",
         ),
+        (
+            of_sagas(definitions=[InFlight("order", 7, "x", 3)], served=frozenset({("order", 1)})),
+            "definitions-in-flight",
+            "failed",
+            "not known here: order version 7: 3 in flight",
+        ),
         (of_sagas(definitions=[InFlight("order", 1, "x", 3)]), "definitions-in-flight", "failed", "changed under"),
         (of_sagas(census=[Row("order", SagaStatus.STUCK, 4, NOW)]), "sagas-stuck", "warning", "4 of order"),
         (of_sagas(attention=["one", "two"]), "sagas-needing-attention", "warning", "one, two"),
@@ -161,7 +167,13 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
             "warning",
             "the oldest for 2h",
         ),
-        (of_sagas(next_wake_up=NOW - timedelta(minutes=5)), "timers", "failed", "overdue for 5m"),
+        (of_sagas(next_wake_up=NOW - timedelta(minutes=5)), "timers", "failed", "no orchestrator looks after"),
+        (
+            of_sagas(next_wake_up=NOW - timedelta(minutes=5), served=frozenset({("order", 1)})),
+            "timers",
+            "failed",
+            "overdue for 5m, though a service answers",
+        ),
         (of_sagas(census=[Row("order", SagaStatus.RUNNING, 85, NOW)]), "capacity", "warning", "85 of 100"),
         (of_sagas(census=[Row("order", SagaStatus.RUNNING, 100, NOW)]), "capacity", "failed", "refused"),
         (of_sagas(dead_letters=3), "dead-letters", "warning", "3 messages"),
@@ -175,12 +187,12 @@ def test_where_nothing_is_wrong_everything_is_ok(judge: Callable[[], list[Check]
         (of_data(writable=False), "data-directory", "failed", "can't write"),
         (of_data(free_bytes=1 << 20), "data-directory", "warning", "1 MiB"),
         (of_data(service={"url": "http://x", "pid": 7}), "data-directory", "warning", "was killed"),
-        (of_data(ServiceFacts(None, AWAY, AWAY), port_free=False), "port", "warning", "taken"),
-        (of_here(ServiceFacts(None, AWAY, AWAY)), "service", "unknown", "none is known"),
-        (of_here(ServiceFacts("http://x", AWAY, AWAY)), "service", "failed", "nobody answers"),
-        (of_here(ServiceFacts("http://x", (503, {"detail": "bus: gone"}), 200)), "service", "failed", "bus: gone"),
-        (of_here(ServiceFacts("http://x", (200, {}), 401)), "access", "warning", "401"),
-        (of_here(ServiceFacts("http://x", (200, {}), 500)), "access", "warning", "500"),
+        (of_data(ServiceFacts(None, AWAY, AWAY, AWAY), port_free=False), "port", "warning", "taken"),
+        (of_here(ServiceFacts(None, AWAY, AWAY, AWAY)), "service", "unknown", "none is known"),
+        (of_here(ServiceFacts("http://x", AWAY, AWAY, AWAY)), "service", "failed", "nobody answers"),
+        (of_here(ServiceFacts("http://x", (503, {"detail": "bus gone"}), 200, AWAY)), "service", "failed", "bus gone"),
+        (of_here(ServiceFacts("http://x", (200, {}), 401, AWAY)), "access", "warning", "401"),
+        (of_here(ServiceFacts("http://x", (200, {}), 500, AWAY)), "access", "warning", "500"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_a_remedy(checks: list[Check], name: str, status: str, said: str) -> None:
@@ -261,19 +273,6 @@ def test_people_see_each_problem_with_what_to_do_and_one_line_for_all_that_is_un
     assert "? MongoDB is away, so not looked at: x, y" in lines
     assert lines[-1] == "10 ok, 1 failed, 2 unknown"
     assert "s3cret" not in "".join(lines)
-
-
-def test_every_variable_that_the_product_reads_is_one_that_the_doctor_knows() -> None:
-    known = {f"SAGA_{name.upper()}" for one in (Settings, ParticipantSettings) for name in one.model_fields}
-    read = {
-        name
-        for source in python()
-        if source.below("cli/", "adapters/", "orchestrator/", "participants/", "sagas/")
-        for name in re.findall(r"[\"'](SAGA_[A-Z_]*[A-Z])[\"']", source.text)
-    }
-
-    assert len(read) > 3
-    assert {name for name in read - known - OTHER_VARIABLES if not name.startswith(FOR_TESTS)} == set()
 
 
 def test_planned_faults_with_which_no_service_starts_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,3 +36,9 @@ def test_a_conflict_says_of_what_kind_it_is(error: PyMongoError, meaning: type[C
 def test_what_is_nobodys_but_our_own_fault_passes_as_it_is() -> None:
     with pytest.raises(OperationFailure), translating():
         raise OperationFailure("unknown operator", 2)
+
+
+@pytest.mark.parametrize(("code", "what"), [(18, "user name or password"), (13, "this user what was asked")])
+def test_who_is_not_let_in_is_told_so(code: int, what: str) -> None:
+    with pytest.raises(Unavailable, match=what), translating():
+        raise OperationFailure("no", code)

@@ -1,10 +1,8 @@
 """What a participant answers when something is wrong, and what of it is kept."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from functools import partial, wraps
+from collections.abc import Sequence
 from traceback import extract_tb
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,8 +12,7 @@ from adapters.errors import Unavailable
 from participants.context import BatchTransaction, Transaction
 from participants.handlers import CONFLICT, MAX_REPLY_BYTES
 from participants.participant import Participant
-from sagas.contracts import Endpoint, Reject
-from sagas.errors import InvalidDefinition
+from sagas.contracts import Reject
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -223,55 +220,6 @@ async def test_endless_conflicts_end_in_a_failed_answer() -> None:
 
 async def _touch(tx: object) -> None:
     tx.database["till"] = 0  # type: ignore[attr-defined]
-
-
-def test_a_handler_must_be_for_an_endpoint_of_its_participant() -> None:
-    with pytest.raises(InvalidDefinition, match="belongs to 'shop'"):
-        Participant("bank").handles(Endpoint("shop", Take, Taken))(bank(batch=False).handlers[TAKE.type].handler)
-
-
-def test_an_endpoint_has_one_handler() -> None:
-    participant = bank(batch=False)
-    with pytest.raises(InvalidDefinition, match="has a handler already"):
-        participant.handles(TAKE)(participant.handlers[TAKE.type].handler)
-
-
-async def _two(command: Take, tx: Transaction) -> Taken:
-    return Taken(amount=1)
-
-
-def _blocking(command: Take, tx: Transaction) -> Taken:
-    return Taken(amount=1)
-
-
-async def _alone(command: Take) -> Taken:
-    return Taken(amount=1)
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "handler", "says"),
-    [
-        (Take, _two, r"handles\(Take\) must get an Endpoint\(\.\.\.\), not ModelMetaclass"),
-        (TAKE, _blocking, r"of bank\.take is not async; write it like `async def _blocking\(command, tx\)`"),
-        (TAKE, _alone, r"of bank\.take must take two arguments; write it like `async def _alone\(command, tx\)`"),
-    ],
-)
-def test_what_can_never_be_called_is_refused_when_it_is_registered(endpoint: Any, handler: Any, says: str) -> None:
-    with pytest.raises(InvalidDefinition, match=f"^Participant 'bank': .*{says}$"):
-        Participant("bank").handles(endpoint)(handler)
-
-
-def test_a_decorated_handler_and_an_object_that_can_be_called_are_handlers() -> None:
-    @wraps(_two)
-    def decorated(command: Take, tx: Transaction) -> Awaitable[Taken]:
-        return _two(command, tx)
-
-    class Taking:
-        async def __call__(self, command: Take, tx: Transaction) -> Taken:
-            return Taken(amount=1)
-
-    for handler in (decorated, partial(_two), Taking(), Taking().__call__):
-        Participant("bank").handles(TAKE)(handler)
 
 
 async def test_the_log_of_a_handler_that_raises_begins_in_the_handler() -> None:

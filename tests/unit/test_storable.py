@@ -34,6 +34,8 @@ def test_json_that_fits_is_storable(value: Any) -> None:
         ({"$set": 1}, "/$set", "start with '\\$'"),
         ({"a": {"b.c": 1}}, "/a/b.c", "contain"),
         ({"a\0": 1}, "/a\0", "NUL"),
+        ({"a": ["b\0"]}, "/a/0", "NUL"),
+        ({"a": "é\0"}, "/a", "NUL"),
         ({1: 1}, "/1", "not a string"),
         ({"a/b~": {"c": 2**64}}, "/a~1b~0/c", "64 bits"),
         ({"a": "\ud800"}, "/a", "lone surrogate"),
