@@ -54,9 +54,17 @@ class Dead:
 
 Verdict = Ack | Leave | Dead
 
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not known yet: other entries are handled meanwhile. Where awaiting it raises, the entry stays pending."""
+
+    verdict: Awaitable[Verdict]
+
+
 #: Gets a batch in stream order and returns one verdict for each delivery. `Unavailable` leaves the whole batch
 #: pending and is never counted; any other exception leaves it pending too, and each entry comes again alone.
-Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict]]]
+Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict | Later]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ may rely on is stated by tests/contracts/test_bus_contract.py, which the real bu
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import timedelta
 
-from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Progress, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Entry, Later, Leave, OnPublish, Progress, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
 from adapters.memory_foreign import delivered_at, settled_until
@@ -47,6 +48,7 @@ class MemoryBus:
         self._known_groups: dict[tuple[str, str], Group] = {}
         self._heals_owed: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
+        self._later: set[asyncio.Task[None]] = set()  # entries whose verdict is not known yet
         self._stopping = False
         self._retry_at = clock.now()
         self.changed = asyncio.Event()  #: there may be something to do
@@ -76,7 +78,7 @@ class MemoryBus:
         if groups and not asked:
             raise Unavailable("no stream can be asked")
         return {
-            stream: Progress(self._first(stream, group, settled=False), self._first(stream, group, settled=True))
+            stream: Progress(*(self.server.first(stream, group, settled=settled) for settled in (False, True)))
             for stream, group in asked.items()
         }
 
@@ -93,11 +95,7 @@ class MemoryBus:
     async def unsettled(self, groups: Mapping[str, str]) -> Collection[str]:
         """The streams, of those mapped to their groups, with anything unread or unacknowledged."""
         self.server.check()
-        return {stream for stream, group in groups.items() if self._is_unsettled(stream, group)}
-
-    def _is_unsettled(self, stream: str, name: str) -> bool:
-        group = self.server.groups.get((stream, name), Group())
-        return bool(group.pending) or group.delivered < len(self.server.streams.get(stream, ()))
+        return {stream for stream, group in groups.items() if self.server.first(stream, group, settled=True)}
 
     async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
         """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name."""
@@ -123,14 +121,13 @@ class MemoryBus:
         """Finish the batch in hand, then stop delivering; others take over what was left."""
         self._stopping = True
         self.changed.set()
-        if self._task is not None:
-            await self._task
+        await asyncio.gather(*filter(None, [self._task]), *self._later)
         self._leave()
 
     def kill(self) -> None:
         """Stop in the middle of whatever is in hand, as SIGKILL does; others take it over."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in filter(None, [self._task, *self._later]):
+            task.cancel()
         self._leave()
 
     def _leave(self) -> None:
@@ -145,8 +142,8 @@ class MemoryBus:
 
     async def run_until_idle(self) -> None:
         """Deliver until nothing more can be done now; what only waits for a server that is away stays pending."""
-        while await self.deliver():
-            pass
+        while await self.deliver() or self._later:
+            await asyncio.gather(*self._later)
 
     async def deliver(self, *, again: bool = True) -> bool:
         """One round: each subscription's unsettled entries (with `again`), each alone, then one fresh batch.
@@ -231,18 +228,34 @@ class MemoryBus:
         self._heals_owed.discard(key)
 
     async def _together(self, subscription: Subscription, group: Group, batch: Sequence[Pending]) -> None:
-        deliveries = [pending.delivery for pending in batch]
+        deliveries, later = [pending.delivery for pending in batch], set[str]()
         try:
             verdicts = await judge(subscription, deliveries)
             for pending, verdict in zip(batch, verdicts, strict=True):
-                await self._settle(group, pending, verdict)
+                if isinstance(verdict, Later):
+                    later.add(pending.delivery.entry_id)
+                    task = asyncio.create_task(self._settle_later(group, pending, verdict))
+                    self._later.add(task)
+                    task.add_done_callback(self._later.discard)
+                else:
+                    await self._settle(group, pending, verdict)
         except Unavailable:
             pass  # All stay pending, and nothing is counted.
         except Exception as error:  # noqa: BLE001 - whatever a handler's bug is, its entries come again, each alone
             log_raised(deliveries, error)
         finally:
             for pending in batch:
-                pending.in_hand = False
+                pending.in_hand = pending.delivery.entry_id in later
+
+    async def _settle_later(self, group: Group, pending: Pending, later: Later) -> None:
+        try:
+            with suppress(Unavailable):
+                await self._settle(group, pending, await later.verdict)
+        except Exception as error:  # noqa: BLE001 - as in `_together`
+            log_raised([pending.delivery], error)
+        finally:
+            pending.in_hand = False
+            self.changed.set()
 
     async def _alone(self, subscription: Subscription, group: Group, pending: Pending) -> bool:
         """One try; `False` where a server was away, which is never counted."""
@@ -284,11 +297,3 @@ class MemoryBus:
     def _has_foreign(self) -> bool:
         """Whether entries may wait for room, which nobody tells us of."""
         return any(subscription.foreign is not None for subscription in self._subscriptions)
-
-    def _first(self, stream: str, name: str, *, settled: bool) -> datetime | None:
-        """When the first entry came that its group was not given yet, or has not settled."""
-        group = self.server.groups.get((stream, name), Group())
-        entries, first = self.server.streams.get(stream, []), group.delivered
-        if settled and group.pending:
-            first = next(n for n, (delivery, _) in enumerate(entries) if delivery.entry_id in group.pending)
-        return entries[first][1] if first < len(entries) else None

@@ -116,3 +116,11 @@ class MemoryServer:
         """Raise `Unavailable` while the server is down."""
         if self.down:
             raise Unavailable("the server is down")
+
+    def first(self, stream: str, name: str, *, settled: bool) -> datetime | None:
+        """When the first entry came that its group was not given yet, or has not settled."""
+        group = self.groups.get((stream, name), Group())
+        entries, first = self.streams.get(stream, []), group.delivered
+        if settled and group.pending:
+            first = next(n for n, (delivery, _) in enumerate(entries) if delivery.entry_id in group.pending)
+        return entries[first][1] if first < len(entries) else None

@@ -29,7 +29,7 @@ from participants.inventory import inventory
 from participants.ledger import LEDGER
 from participants.metrics import Page, Recorder, serving
 from participants.orders import orders
-from participants.participant import Participant
+from participants.participant import AtOnce, Participant
 from participants.payment import payment
 from participants.retention import LedgerRetention
 from participants.settings import ParticipantSettings
@@ -96,20 +96,26 @@ def build(
     random = SystemRandom()
     app_name = "-".join(["saga", *(each.name for each in participants)])
     mongo = Mongo.connect(settings.mongo_url, driver=settings.mongo_driver, app_name=app_name)
-    stream_settings = StreamSettings(max_records=settings.command_batch)
     bus = RedisBus(
         settings.redis_url,
         clock=clock,
         rng=random,
         streams=settings.streams,
-        settings=stream_settings,
+        settings=StreamSettings(max_records=settings.command_batch),
     )
     if tracer is not None and tracer.on:
         bus.watch(ReplySpans({f"/participants/{name}": each for name, each in tracers.items()}))
     for participant in participants:
         inbox = around(_inbox(participant, settings, mongo, clock))
-        streams, batch, traced = settings.streams, settings.command_batch, tracers[participant.name]
-        participant.bind(bus, inbox, clock, streams=streams, tracer=traced, recorder=recorder, batch=batch)
+        participant.bind(
+            bus,
+            inbox,
+            clock,
+            streams=settings.streams,
+            tracer=tracers[participant.name],
+            recorder=recorder,
+            at_once=AtOnce(settings.command_batch, settings.external_at_once),
+        )
     ledgers = [_ledger(each, settings, mongo, clock, recorder) for each in participants if LEDGER in each.indexes]
     return Running(bus, mongo, list(tracers), settings, recorder, ledgers)
 

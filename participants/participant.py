@@ -15,12 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
-from adapters.bus import Ack, Bus, Dead, Delivery, Subscription, Verdict
+from adapters.bus import Ack, Bus, Dead, Delivery, Later, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.mongo import IndexModel
 from adapters.streams.envelope import Undecodable, decode_command
 from adapters.streams.names import Streams
 from adapters.tracing.port import Tracer
+from participants.aside import Aside
+from participants.barrier import Answer
 from participants.executor import Executor
 from participants.handlers import (
     BatchHandler,
@@ -39,8 +41,20 @@ from participants.turns import MOST, Turns
 from sagas.contracts import REVOKE, C, Endpoint, R, check_name
 from sagas.errors import InvalidDefinition
 from sagas.messages import CommandMessage
+from sagas.values import dataclass
 
 AnyHandler = Callable[[Any, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """How many commands of one participant are worked on at once, in one process."""
+
+    batch: int = MOST  #: together, in one transaction
+    external: int = 32  #: side by side, calling the outside
+
+
+_AT_ONCE = AtOnce()
 
 
 class Participant:
@@ -112,13 +126,13 @@ class Participant:
         streams: Streams | None = None,
         tracer: Tracer | None = None,
         recorder: Recorder | None = None,
-        batch: int = MOST,
+        at_once: AtOnce = _AT_ONCE,
     ) -> None:
-        """Subscribe to this participant's commands; before `bus.start()`. So many are handled together at most."""
+        """Subscribe to this participant's commands; before `bus.start()`."""
         streams = streams or Streams()
         stream = streams.commands(self.name)
         surroundings = Surroundings(self.name, stream, tracer=tracer, recorder=recorder)
-        service = Service(self, inbox, clock, surroundings, batch=batch)
+        service = Service(self, inbox, clock, surroundings, at_once=at_once)
         for each in streams.all_of(stream):
             bus.subscribe(Subscription(each, self.name, service.handle))
 
@@ -143,7 +157,7 @@ class Service:
         clock: Clock,
         surroundings: Surroundings | None = None,
         *,
-        batch: int = MOST,
+        at_once: AtOnce = _AT_ONCE,
     ) -> None:
         self._name = participant.name
         surroundings = surroundings or Surroundings(self._name, Streams().commands(self._name))
@@ -151,20 +165,36 @@ class Service:
         self._surroundings = surroundings
         self._executor = Executor(self._name, participant.handlers, inbox, clock, surroundings)
         self._clock = clock
-        self._turns = Turns(self._executor.execute, batch)
+        self._turns = Turns(self._executor.execute, at_once.batch)
+        outside = {name for name, each in participant.handlers.items() if each.mode is Mode.EXTERNAL}
+        self._aside = Aside(self._executor.execute, lambda command: command.type in outside, at_once.external)
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
-        """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again."""
+    async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
+        """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again.
+
+        A call to the outside begins only once the others have their answers: if those must come again, so must it.
+        """
         messages = [self._decode(delivery) for delivery in deliveries]
         commands = [message for message in messages if isinstance(message, CommandMessage)]
         self._surroundings.taken_up(commands, self._clock.now())
+        aside = {command.id for command, chosen in zip(commands, self._aside.choose(commands), strict=True) if chosen}
+        here = [command for command in commands if command.id not in aside]
         alone = any(delivery.redelivered for delivery in deliveries)
-        answers = iter(await (self._turns.alone if alone else self._turns.together)(commands))
-        now = self._clock.now()
+        answers = iter(await (self._turns.alone if alone else self._turns.together)(here) if here else ())
         return [
-            message if isinstance(message, Dead) else Ack(publish=entries(self._name, message, next(answers), now))
+            message
+            if isinstance(message, Dead)
+            else Later(self._later(message, self._aside.begin(message)))
+            if message.id in aside
+            else self._verdict(message, next(answers))
             for message in messages
         ]
+
+    def _verdict(self, command: CommandMessage, answer: Answer) -> Ack:
+        return Ack(publish=entries(self._name, command, answer, self._clock.now()))
+
+    async def _later(self, command: CommandMessage, answer: Awaitable[Answer]) -> Ack:
+        return self._verdict(command, await answer)
 
     def _decode(self, delivery: Delivery) -> CommandMessage | Dead:
         try:

@@ -63,6 +63,9 @@ class ParticipantSettings(BaseSettings):
     command_batch: int = Field(
         200, ge=1, le=1_000, description="Commands read at once; no more are handled in one transaction."
     )
+    external_at_once: int = Field(
+        32, ge=1, le=1_000, description="Calls to the outside (`external=True`) of a participant, made side by side."
+    )
 
     metrics_port: int | None = Field(
         None,

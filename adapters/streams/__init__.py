@@ -29,6 +29,7 @@ In
     shared              what the parts of one bus have in common
     turns               who may handle entries now
     verdicts            who is judged alone, and what a dead letter causes
+    alone_counts        how often an entry was tried alone
     takeover            brings back what was delivered and never settled
     progress            how far groups have been delivered
     foreign             a stream that others own

@@ -17,8 +17,9 @@ from typing import Any
 
 import structlog
 
-from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.bus import Dead, Delivery, Entry, Later, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
+from adapters.streams.alone_counts import AloneCounts
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
@@ -43,8 +44,8 @@ class Consumer:
         self._backoff = backoff
         self._turns = Turns()
         self._batches: set[asyncio.Task[None]] = set()
-        self._counts_key = shared.streams.alone_counts(subscription.stream, subscription.group)
-        self._overcounted: dict[str, int] = {}  # counted, then unavailable, and could not be taken back
+        self._later: dict[str, asyncio.Task[None]] = {}  # by id, those whose verdict is not known yet
+        self._counts = AloneCounts(shared, subscription.stream, subscription.group)
         self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
         self.in_hand: set[str] = set()  #: ids being handled or waiting for their turn in this process
         self.furthest = (0, 0)  #: the newest id our group is known to have been delivered
@@ -62,11 +63,18 @@ class Consumer:
         at_once = self._subscription.at_once if len(ids) >= LARGE else 1
         while len(self._batches) >= at_once:
             await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
+        while len(self._later) >= self._shared.settings.max_records:
+            await asyncio.wait(self._later.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    @property
+    def busy(self) -> bool:
+        """Whether entries are in hand for which the reader waits."""
+        return len(self.in_hand) > len(self._later)
 
     async def finish(self, within_s: float) -> None:
         """Wait for the batches in hand, then give up those that take longer."""
-        if self._batches:
-            _, slow = await asyncio.wait(self._batches, timeout=within_s)
+        if at_work := self._batches | set(self._later.values()):
+            _, slow = await asyncio.wait(at_work, timeout=within_s)
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)
@@ -81,7 +89,8 @@ class Consumer:
                     for delivery in again:
                         await self._alone(replace(delivery, redelivered=True))
         finally:
-            self.in_hand.difference_update(delivery.entry_id for delivery in deliveries)
+            done = {delivery.entry_id for delivery in deliveries} - self._later.keys()
+            self.in_hand.difference_update(done)
 
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
         """Claim entries and handle each alone, in one turn. Others that take over find them too fresh to claim."""
@@ -124,7 +133,8 @@ class Consumer:
     async def _together(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """One handler call for all; returns those that have to be tried alone."""
         try:
-            unsettled = await self._settle(deliveries, await judge(self._subscription, deliveries))
+            now, verdicts = self._known(deliveries, await judge(self._subscription, deliveries))
+            unsettled = await self._settle(now, verdicts) if now else {}
         except Unavailable as error:
             await self._away(error)
             return deliveries
@@ -137,13 +147,41 @@ class Consumer:
             self._backoff.reset()
         return [delivery for delivery in deliveries if delivery.entry_id in unsettled]
 
+    def _known(
+        self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict | Later]
+    ) -> tuple[list[Delivery], list[Verdict]]:
+        """Those whose verdict is known; each of the others stays in hand until its own is."""
+        known: list[Delivery] = []
+        theirs: list[Verdict] = []
+        for delivery, verdict in zip(deliveries, verdicts, strict=True):
+            if isinstance(verdict, Later):
+                self._later[delivery.entry_id] = asyncio.create_task(self._settle_later(delivery, verdict))
+            else:
+                known.append(delivery)
+                theirs.append(verdict)
+        return known, theirs
+
+    async def _settle_later(self, delivery: Delivery, later: Later) -> None:
+        """What stays unsettled comes again, alone."""
+        try:
+            unsettled = await self._settle([delivery], [await later.verdict])
+            for error in unsettled.values():
+                raise error
+        except Unavailable as error:
+            await self._away(error)
+        except Exception as error:  # noqa: BLE001 - a handler's bug leaves its entry pending, whatever it was
+            log_raised([delivery], error)
+        finally:
+            self.in_hand.discard(delivery.entry_id)
+            del self._later[delivery.entry_id]
+
     async def _alone(self, delivery: Delivery) -> None:
         """One try with one entry. What stays unsettled is in `left` and comes again at the next tending."""
         if self._shared.stopping.is_set():
             return
         counted = 0
         try:
-            counted = await self._count(delivery.entry_id)
+            counted = await self._counts.add(delivery.entry_id)
             verdict = await judge_alone(self._subscription, delivery, counted, self._shared.settings.alone_limit)
             unsettled = await self._settle([delivery], [verdict])
             for error in unsettled.values():
@@ -152,7 +190,7 @@ class Consumer:
             log.warning("publishing-refused", **names(delivery), error=str(error))
         except Unavailable as error:
             if counted:
-                await self._uncount(delivery.entry_id)
+                await self._counts.take_back(delivery.entry_id)
             await self._away(error)
         except Exception as error:  # noqa: BLE001 - entries that cannot be encoded, say: this one's fault, and counted
             log_raised([delivery], error)
@@ -203,7 +241,7 @@ class Consumer:
         told = watcher(deliveries) if watcher else None
         ids = [delivery.entry_id for delivery in deliveries]
         acknowledge: Command = ("XACK", self._subscription.stream, self._subscription.group, *ids)
-        forget: Command = ("HDEL", self._counts_key, *ids)
+        forget: Command = ("HDEL", self._counts.key, *ids)
         await answered(self._shared.pipeline, [acknowledge, forget] if counted else [acknowledge])
         if told is not None:
             told()
@@ -226,20 +264,6 @@ class Consumer:
             raise
         except Exception as error:  # The letter itself is safe; a failing copy must not block the stream.
             log.error("dead-letter-copy-failed", **names(delivery), exc_info=error)
-
-    async def _count(self, entry_id: str) -> int:
-        step = 1 - self._overcounted.get(entry_id, 0)
-        with translating():
-            counted = int(await self._shared.client.hincrby(self._counts_key, entry_id, step))
-        self._overcounted.pop(entry_id, None)
-        return counted
-
-    async def _uncount(self, entry_id: str) -> None:
-        try:
-            with translating():
-                await self._shared.client.hincrby(self._counts_key, entry_id, -1)
-        except Unavailable:
-            self._overcounted[entry_id] = 1
 
     async def _away(self, error: Unavailable) -> None:
         """A server is away: wait with the turn in hand, so that nothing more is read for nothing."""

@@ -140,7 +140,7 @@ class Guardian:
         if self._had_group and (created or self._reader.lost_its_group or await self._lost_group()):
             self._note_healed()
         await self._beat()
-        if not self._shared.stopping.is_set() and not (self._reader.alive and self._consumer.in_hand):
+        if not self._shared.stopping.is_set() and not (self._reader.alive and self._consumer.busy):
             await self._reader.stop()
             with translating():
                 await self._reader.start(place)

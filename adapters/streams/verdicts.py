@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from adapters.bus import Dead, Delivery, Entry, Leave, Subscription, Verdict
+from adapters.bus import Dead, Delivery, Entry, Later, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
 from adapters.streams.envelope import MAX_ID_CHARS, failed_reply, time_text
 from adapters.streams.names import Streams
@@ -17,7 +17,7 @@ from adapters.tracing.context import trace_id_of
 log = structlog.get_logger(__name__)
 
 
-async def judge(subscription: Subscription, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+async def judge(subscription: Subscription, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
     """Ask the handler about a batch. Raises whatever it raises, and when it answers for another number of entries."""
     verdicts = await subscription.handler(deliveries)
     if len(verdicts) != len(deliveries):
@@ -34,7 +34,8 @@ async def judge_alone(subscription: Subscription, delivery: Delivery, counted: i
     if counted > limit:
         return Dead(f"delivered alone {limit} times, and never settled")
     try:
-        (verdict,) = await judge(subscription, [delivery])
+        (given,) = await judge(subscription, [delivery])
+        verdict = await given.verdict if isinstance(given, Later) else given
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 - a handler's bug is a reason to leave its entry, whatever it was

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from adapters.bus import Ack, Delivery
+from adapters.bus import Ack, Delivery, Later
 from adapters.streams.envelope import decode_reply, encode_command
 from participants.context import BatchTransaction, Transaction
 from participants.memory_inbox import MemoryInbox
@@ -120,10 +120,10 @@ def deliveries(commands: Sequence[CommandMessage]) -> list[Delivery]:
 
 async def replies_of(service: Service, *commands: CommandMessage) -> list[ReplyMessage]:
     """Deliver the commands as one batch; the reply to each."""
-    verdicts = await service.handle(deliveries(commands))
-    assert len(verdicts) == len(commands)
+    given = await service.handle(deliveries(commands))
+    assert len(given) == len(commands)
     replies = []
-    for verdict in verdicts:
+    for verdict in [await each.verdict if isinstance(each, Later) else each for each in given]:
         assert isinstance(verdict, Ack)
         (entry,) = verdict.publish
         assert entry.stream == REPLIES

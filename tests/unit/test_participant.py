@@ -9,7 +9,7 @@ from adapters.bus import Entry
 from adapters.memory_bus import MemoryBus
 from adapters.streams.names import Streams
 from participants.context import BatchTransaction
-from participants.participant import Participant, Service
+from participants.participant import AtOnce, Participant, Service
 from support.participants import (
     TAKE,
     Bench,
@@ -192,7 +192,7 @@ async def test_no_more_commands_than_told_are_handled_together() -> None:
         return [Taken(amount=command.amount) for command in commands]
 
     bench = Bench(one)
-    service = Service(one, bench.inbox, bench.clock, batch=2)
+    service = Service(one, bench.inbox, bench.clock, at_once=AtOnce(batch=2))
     batches = [deliveries([action(f"s{number}", amount=1)]) for number in range(8)]
     await asyncio.gather(*(service.handle(batch) for batch in batches))
     assert (max(sizes), sum(sizes)) == (2, 8)
