@@ -5,6 +5,7 @@ and `adapters/memory_bus.py` for tests and simulated failure runs. Callers treat
 repeat, delay and reorder anything.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -57,9 +58,12 @@ Verdict = Ack | Leave | Dead
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not known yet: other entries are handled meanwhile. Where awaiting it raises, the entry stays pending."""
+    """Not known yet: other entries are handled meanwhile. Where it raises, the entry stays pending.
 
-    verdict: Awaitable[Verdict]
+    Whoever gets it awaits or cancels it.
+    """
+
+    verdict: asyncio.Future[Verdict]
 
 
 #: Gets a batch in stream order and returns one verdict for each delivery. `Unavailable` leaves the whole batch

@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from adapters.bus import Ack, Delivery, Entry, Later, Leave, OnPublish, Progress, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.laters import Laters
 from adapters.memory_foreign import delivered_at, settled_until
 from adapters.memory_server import Group, MemoryServer, Pending
 from adapters.streams.names import Streams
@@ -48,7 +50,7 @@ class MemoryBus:
         self._known_groups: dict[tuple[str, str], Group] = {}
         self._heals_owed: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
-        self._later: set[asyncio.Task[None]] = set()  # entries whose verdict is not known yet
+        self._later = Laters()
         self._stopping = False
         self._retry_at = clock.now()
         self.changed = asyncio.Event()  #: there may be something to do
@@ -104,10 +106,7 @@ class MemoryBus:
 
     async def release(self, names: Collection[str]) -> None:
         """Give up those of the names that this process holds."""
-        holders = self.server.lease(self.consumer, (), 0)
-        for name in names:
-            if holders.get(name) == self.consumer:
-                del self.server.leases[name]
+        self.server.release(self.consumer, names)
 
     def reads(self, stream: str) -> bool:
         """Whether something here is subscribed to the stream."""
@@ -121,12 +120,14 @@ class MemoryBus:
         """Finish the batch in hand, then stop delivering; others take over what was left."""
         self._stopping = True
         self.changed.set()
-        await asyncio.gather(*filter(None, [self._task]), *self._later)
+        if self._task is not None:
+            await self._task
+        await asyncio.gather(*self._later.tasks)
         self._leave()
 
     def kill(self) -> None:
         """Stop in the middle of whatever is in hand, as SIGKILL does; others take it over."""
-        for task in filter(None, [self._task, *self._later]):
+        for task in filter(None, [self._task, *self._later.tasks]):
             task.cancel()
         self._leave()
 
@@ -143,7 +144,7 @@ class MemoryBus:
     async def run_until_idle(self) -> None:
         """Deliver until nothing more can be done now; what only waits for a server that is away stays pending."""
         while await self.deliver() or self._later:
-            await asyncio.gather(*self._later)
+            await asyncio.gather(*self._later.tasks)
 
     async def deliver(self, *, again: bool = True) -> bool:
         """One round: each subscription's unsettled entries (with `again`), each alone, then one fresh batch.
@@ -221,31 +222,35 @@ class MemoryBus:
 
     async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]], key: tuple[str, str]) -> None:
         """Owed until it succeeds."""
-        try:
+        with suppress(Unavailable):
             await on_healed(key[0])
-        except Unavailable:
-            return
-        self._heals_owed.discard(key)
+            self._heals_owed.discard(key)
 
     async def _together(self, subscription: Subscription, group: Group, batch: Sequence[Pending]) -> None:
-        deliveries, later = [pending.delivery for pending in batch], set[str]()
+        deliveries, now = [pending.delivery for pending in batch], list(batch)
         try:
-            verdicts = await judge(subscription, deliveries)
-            for pending, verdict in zip(batch, verdicts, strict=True):
-                if isinstance(verdict, Later):
-                    later.add(pending.delivery.entry_id)
-                    task = asyncio.create_task(self._settle_later(group, pending, verdict))
-                    self._later.add(task)
-                    task.add_done_callback(self._later.discard)
-                else:
+            given = list(zip(batch, await judge(subscription, deliveries), strict=True))
+            for pending, verdict in given:
+                if isinstance(verdict, Later) and self._wait_for(group, pending, verdict):
+                    now.remove(pending)
+            for pending, verdict in given:
+                if not isinstance(verdict, Later):
                     await self._settle(group, pending, verdict)
         except Unavailable:
             pass  # All stay pending, and nothing is counted.
         except Exception as error:  # noqa: BLE001 - whatever a handler's bug is, its entries come again, each alone
             log_raised(deliveries, error)
         finally:
-            for pending in batch:
-                pending.in_hand = pending.delivery.entry_id in later
+            for pending in now:
+                pending.in_hand = False
+
+    def _wait_for(self, group: Group, pending: Pending, later: Later) -> bool:
+        def known() -> None:
+            pending.in_hand = False
+            self.changed.set()
+
+        settling = partial(self._settle_later, group, pending, later)
+        return self._later.add(pending.delivery.entry_id, later, settling, known)
 
     async def _settle_later(self, group: Group, pending: Pending, later: Later) -> None:
         try:
@@ -253,9 +258,6 @@ class MemoryBus:
                 await self._settle(group, pending, await later.verdict)
         except Exception as error:  # noqa: BLE001 - as in `_together`
             log_raised([pending.delivery], error)
-        finally:
-            pending.in_hand = False
-            self.changed.set()
 
     async def _alone(self, subscription: Subscription, group: Group, pending: Pending) -> bool:
         """One try; `False` where a server was away, which is never counted."""
@@ -295,5 +297,4 @@ class MemoryBus:
 
     @property
     def _has_foreign(self) -> bool:
-        """Whether entries may wait for room, which nobody tells us of."""
         return any(subscription.foreign is not None for subscription in self._subscriptions)

@@ -87,6 +87,13 @@ class MemoryServer:
                 self.leases[name] = (holder, now + timedelta(seconds=for_s))
         return {name: held for name, (held, _) in self.leases.items()}
 
+    def release(self, holder: str, names: Collection[str]) -> None:
+        """Give up those of the names that the holder has."""
+        holders = self.lease(holder, (), 0)
+        for name in names:
+            if holders.get(name) == holder:
+                del self.leases[name]
+
     def ids(self, stream: str) -> Sequence[str]:
         """The ids of what is on a stream, oldest first."""
         return [delivery.entry_id for delivery, _ in self.streams.get(stream, ())]

@@ -29,15 +29,16 @@ def explaining(command: Callable[P, None]) -> Callable[P, None]:
         except (InvalidSettings, PlannedFaults) as error:
             raise Failure(str(error), Exit.USAGE) from error
         except Unavailable as error:
-            raise Failure(f"{error}. {_asked()}") from error
+            raise Failure(f"{error}. {_asked(str(error))}") from error
 
     return explained
 
 
-def _asked() -> str:
-    """Which servers were meant, and where others come from."""
-    urls = {name: os.environ[name] for name in ("SAGA_MONGO_URL", "SAGA_REDIS_URL") if os.environ.get(name)}
-    if not urls:
+def _asked(said: str) -> str:
+    """Which server was meant, and where others come from."""
+    name = "SAGA_REDIS_URL" if said.startswith("Redis") else "SAGA_MONGO_URL"
+    url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if not url and not file:
         return "`saga servers` starts databases."
-    asked = " and ".join(f"{name}={masked(url)}" for name, url in urls.items())
+    asked = f"{name}={masked(url)}" if url else f"{name}_FILE={file}"
     return f"{asked} was asked: correct it, or unset it, and `saga up` starts databases of its own."

@@ -5,8 +5,9 @@ Those about the same action still come one after the other, in stream order, wha
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
-from participants.barrier import Answer
+from adapters.bus import Verdict
 from sagas.messages import CommandMessage
 
 
@@ -15,14 +16,14 @@ class Aside:
 
     def __init__(
         self,
-        execute: Callable[[Sequence[CommandMessage]], Awaitable[Sequence[Answer]]],
+        execute: Callable[[CommandMessage], Awaitable[Verdict]],
         is_outside: Callable[[CommandMessage], bool],
         at_once: int,
     ) -> None:
         self._execute = execute
         self._is_outside = is_outside
         self._slots = asyncio.Semaphore(at_once)
-        self._newest: dict[str, asyncio.Task[Answer]] = {}  # by action, the last that was begun about it
+        self._newest: dict[str, asyncio.Task[Verdict]] = {}  # by action, the last that was begun about it
 
     def choose(self, commands: Sequence[CommandMessage]) -> list[bool]:
         """Which of them belong here: calls, and what concerns an action about which one is being made."""
@@ -34,22 +35,24 @@ class Aside:
                 actions.add(_action(command))
         return chosen
 
-    def begin(self, command: CommandMessage) -> Awaitable[Answer]:
-        """Its answer, in time. Raises `Unavailable` where nothing is known."""
+    def begin(self, command: CommandMessage, *, alone: bool) -> asyncio.Task[Verdict]:
+        """Its verdict, in time; raises `Unavailable` where nothing is known. `alone`: all others wait for it."""
         action = _action(command)
-        task = asyncio.create_task(self._do(command, self._newest.get(action)))
+        slot = nullcontext() if alone else self._slots
+        task = asyncio.create_task(self._do(command, self._newest.get(action), slot))
         self._newest[action] = task
         task.add_done_callback(lambda done: self._forget(action, done))
         return task
 
-    async def _do(self, command: CommandMessage, before: asyncio.Task[Answer] | None) -> Answer:
+    async def _do(
+        self, command: CommandMessage, before: asyncio.Task[Verdict] | None, slot: AbstractAsyncContextManager[None]
+    ) -> Verdict:
         if before is not None:
             await asyncio.wait([before])
-        async with self._slots:
-            (answer,) = await self._execute([command])
-        return answer
+        async with slot:
+            return await self._execute(command)
 
-    def _forget(self, action: str, done: asyncio.Task[Answer]) -> None:
+    def _forget(self, action: str, done: asyncio.Task[Verdict]) -> None:
         if self._newest.get(action) is done:
             del self._newest[action]
 

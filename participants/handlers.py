@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from types import NoneType
 from typing import Any, get_type_hints
 
 from pydantic import ValidationError
@@ -109,8 +110,13 @@ def problem_of(registration: Registration) -> str | None:
 
 
 def _misannotated(registration: Registration) -> str | None:
-    """Where the handler says that it takes or gives something else. What it doesn't say, or can't be read, is right."""
-    endpoint, handler = registration.endpoint, inspect.unwrap(registration.handler)
+    """Where a plain function says that it takes or gives something else. What it doesn't say is right.
+
+    What a decorator made is not judged: its annotations may be those of what it wraps.
+    """
+    endpoint, handler = registration.endpoint, registration.handler
+    if not inspect.isfunction(handler) or hasattr(handler, "__wrapped__"):
+        return None
     try:
         said, names = get_type_hints(handler), [*inspect.signature(handler).parameters]
     except Exception:  # noqa: BLE001 - names that exist for type checkers only
@@ -119,6 +125,8 @@ def _misannotated(registration: Registration) -> str | None:
     kinds = dict(zip(names, (None if batch else endpoint.command, _SECOND[registration.mode]), strict=False))
     for name, kind in {**kinds, "return": None if batch else endpoint.reply}.items():
         annotated = said.get(name, Any)
+        if annotated is NoneType:  # It may do nothing but reject.
+            continue
         if kind and isinstance(annotated, type) and annotated is not Any and not _fits(name, kind, annotated):
             what = "gives" if name == "return" else f"takes as `{name}`"
             return f"the handler of {endpoint.type} {what} {annotated.__name__}; with that endpoint it is {_name(kind)}"

@@ -167,7 +167,7 @@ class Service:
         self._clock = clock
         self._turns = Turns(self._executor.execute, at_once.batch)
         outside = {name for name, each in participant.handlers.items() if each.mode is Mode.EXTERNAL}
-        self._aside = Aside(self._executor.execute, lambda command: command.type in outside, at_once.external)
+        self._aside = Aside(self._by_itself, lambda command: command.type in outside, at_once.external)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
         """The bus's handler: one verdict per delivery. Raises `Unavailable` where the batch must come again.
@@ -180,21 +180,23 @@ class Service:
         aside = {command.id for command, chosen in zip(commands, self._aside.choose(commands), strict=True) if chosen}
         here = [command for command in commands if command.id not in aside]
         alone = any(delivery.redelivered for delivery in deliveries)
-        answers = iter(await (self._turns.alone if alone else self._turns.together)(here) if here else ())
+        answers = await (self._turns.alone if alone else self._turns.together)(here) if here else ()
+        known = iter([self._verdict(command, answer) for command, answer in zip(here, answers, strict=True)])
         return [
             message
             if isinstance(message, Dead)
-            else Later(self._later(message, self._aside.begin(message)))
+            else Later(self._aside.begin(message, alone=alone))
             if message.id in aside
-            else self._verdict(message, next(answers))
+            else next(known)
             for message in messages
         ]
 
     def _verdict(self, command: CommandMessage, answer: Answer) -> Ack:
         return Ack(publish=entries(self._name, command, answer, self._clock.now()))
 
-    async def _later(self, command: CommandMessage, answer: Awaitable[Answer]) -> Ack:
-        return self._verdict(command, await answer)
+    async def _by_itself(self, command: CommandMessage) -> Ack:
+        (answer,) = await self._executor.execute([command])
+        return self._verdict(command, answer)
 
     def _decode(self, delivery: Delivery) -> CommandMessage | Dead:
         try:

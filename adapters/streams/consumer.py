@@ -12,13 +12,16 @@ the next grows meanwhile, and a batch costs nearly the same however small it is.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
 from adapters.bus import Dead, Delivery, Entry, Later, Leave, Subscription, Verdict
 from adapters.errors import Unavailable
+from adapters.laters import Laters
 from adapters.streams.alone_counts import AloneCounts
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
@@ -44,7 +47,7 @@ class Consumer:
         self._backoff = backoff
         self._turns = Turns()
         self._batches: set[asyncio.Task[None]] = set()
-        self._later: dict[str, asyncio.Task[None]] = {}  # by id, those whose verdict is not known yet
+        self._later = Laters()
         self._counts = AloneCounts(shared, subscription.stream, subscription.group)
         self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
         self.in_hand: set[str] = set()  #: ids being handled or waiting for their turn in this process
@@ -63,18 +66,23 @@ class Consumer:
         at_once = self._subscription.at_once if len(ids) >= LARGE else 1
         while len(self._batches) >= at_once:
             await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
-        while len(self._later) >= self._shared.settings.max_records:
-            await asyncio.wait(self._later.values(), return_when=asyncio.FIRST_COMPLETED)
+        while self._is_full:
+            await self._later.one()
 
     @property
     def busy(self) -> bool:
         """Whether entries are in hand for which the reader waits."""
-        return len(self.in_hand) > len(self._later)
+        return self._is_full or len(self.in_hand) > len(self._later)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._later) >= self._shared.settings.max_records
 
     async def finish(self, within_s: float) -> None:
-        """Wait for the batches in hand, then give up those that take longer."""
-        if at_work := self._batches | set(self._later.values()):
-            _, slow = await asyncio.wait(at_work, timeout=within_s)
+        """Wait for what is in hand and for what becomes of it, then give up what takes longer."""
+        end = time.monotonic() + within_s
+        while at_work := self._batches | self._later.tasks:
+            _, slow = await asyncio.wait(at_work, timeout=max(0.0, end - time.monotonic()))
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)
@@ -89,7 +97,7 @@ class Consumer:
                     for delivery in again:
                         await self._alone(replace(delivery, redelivered=True))
         finally:
-            done = {delivery.entry_id for delivery in deliveries} - self._later.keys()
+            done = {delivery.entry_id for delivery in deliveries} - self._later.ids
             self.in_hand.difference_update(done)
 
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
@@ -132,30 +140,32 @@ class Consumer:
 
     async def _together(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """One handler call for all; returns those that have to be tried alone."""
+        now = deliveries
         try:
             now, verdicts = self._known(deliveries, await judge(self._subscription, deliveries))
             unsettled = await self._settle(now, verdicts) if now else {}
         except Unavailable as error:
             await self._away(error)
-            return deliveries
+            return now
         except Exception as error:  # noqa: BLE001 - a handler's bug leaves its entries pending, whatever it was
             log_raised(deliveries, error)
-            return deliveries
+            return now
         if unsettled:
             await self._away(next(iter(unsettled.values())))
-        else:
+        elif now:
             self._backoff.reset()
         return [delivery for delivery in deliveries if delivery.entry_id in unsettled]
 
     def _known(
         self, deliveries: Sequence[Delivery], verdicts: Sequence[Verdict | Later]
-    ) -> tuple[list[Delivery], list[Verdict]]:
+    ) -> tuple[Sequence[Delivery], Sequence[Verdict]]:
         """Those whose verdict is known; each of the others stays in hand until its own is."""
         known: list[Delivery] = []
         theirs: list[Verdict] = []
         for delivery, verdict in zip(deliveries, verdicts, strict=True):
             if isinstance(verdict, Later):
-                self._later[delivery.entry_id] = asyncio.create_task(self._settle_later(delivery, verdict))
+                settling, entry_id = partial(self._settle_later, delivery, verdict), delivery.entry_id
+                self._later.add(entry_id, verdict, settling, partial(self.in_hand.discard, entry_id))
             else:
                 known.append(delivery)
                 theirs.append(verdict)
@@ -171,9 +181,8 @@ class Consumer:
             await self._away(error)
         except Exception as error:  # noqa: BLE001 - a handler's bug leaves its entry pending, whatever it was
             log_raised([delivery], error)
-        finally:
-            self.in_hand.discard(delivery.entry_id)
-            del self._later[delivery.entry_id]
+        else:
+            self._backoff.reset()
 
     async def _alone(self, delivery: Delivery) -> None:
         """One try with one entry. What stays unsettled is in `left` and comes again at the next tending."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
-from adapters.bus import Ack, Delivery, Entry, Later, Subscription, Verdict
+from adapters.bus import Ack, Dead, Delivery, Entry, Later, Subscription, Verdict
 from adapters.errors import Unavailable
 from support.bus_fixtures import MakeBus, reading, settled, stream, world
 from support.buses import FAST, Recorder, RedisWorld, World, numbered
-from support.waiting import eventually
+from support.waiting import eventually, quiet
 
 __all__ = ["reading", "stream", "world"]  # fixtures
 
@@ -21,6 +21,7 @@ class Slow:
         self.known: dict[str, asyncio.Future[Verdict]] = {}
         self.names: list[str] = []
         self.alone: list[str] = []
+        self.broken: set[str] = set()  #: entries that are dead letters the first time
         self._replies = world.streams.replies
 
     async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
@@ -31,6 +32,8 @@ class Slow:
         self.names.append(name)
         if delivery.redelivered:
             self.alone.append(name)
+        if name in self.broken and not delivery.redelivered:
+            return Dead("broken")
         if int(name) >= 10 or delivery.redelivered:
             return self.done(name)
         self.known[name] = asyncio.get_running_loop().create_future()
@@ -91,6 +94,63 @@ async def test_a_bus_that_stops_waits_for_what_is_not_known_yet(world: World, st
 
     stopping = asyncio.create_task(bus.stop())
     handler.known["1"].set_result(handler.done("1"))
+    await stopping
+
+    assert await settled(world, stream)
+    assert await answered(world) == ["1"]
+
+
+async def test_an_entry_that_is_waited_for_does_not_come_again_because_others_do(world: World, stream: str) -> None:
+    async def away(_: Delivery, _reason: str) -> None:
+        raise Unavailable("away")
+
+    handler, bus = Slow(world), world.bus(away)
+    handler.broken = {"10"}
+    bus.subscribe(Subscription(stream, "inventory", handler))
+    await bus.start()
+    await bus.publish(numbered(stream, 1, 10))
+    await eventually(lambda: handler.alone.count("10") == 1)
+    assert "1" not in handler.alone
+
+    handler.known["1"].set_result(handler.done("1"))
+    await eventually(lambda: settled(world, stream))
+    assert sorted(await answered(world)) == ["1", "10"]
+
+
+async def test_what_is_delivered_anew_while_it_is_waited_for_is_settled_all_the_same(
+    world: World, stream: str, reading: MakeBus
+) -> None:
+    handler = Slow(world)
+    bus = await reading(handler)
+    await bus.publish(numbered(stream, 1))
+    await eventually(lambda: bool(handler.known))
+    (first,) = handler.known.values()
+
+    await world.destroy_group(stream, "inventory")
+    await bus.publish(numbered(stream, 10))
+    await eventually(lambda: handler.names.count("1") > 1)
+
+    first.set_result(handler.done("1"))
+    await eventually(lambda: settled(world, stream))
+    await bus.stop()
+    assert "1" in await answered(world)
+
+
+async def test_a_bus_that_stops_waits_for_what_only_begins_then(world: World, stream: str, reading: MakeBus) -> None:
+    begun, known, answer = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
+        begun.set()
+        await known.wait()
+        answer.get_loop().call_soon(answer.set_result, Ack((Entry(world.streams.replies, {"n": "1"}),)))
+        return [Later(answer)]
+
+    bus = await reading(handler)
+    await bus.publish(numbered(stream, 1))
+    await begun.wait()
+    stopping = asyncio.create_task(bus.stop())
+    await quiet()
+    known.set()
     await stopping
 
     assert await settled(world, stream)

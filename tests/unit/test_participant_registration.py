@@ -44,9 +44,6 @@ async def _other_reply(command: Take, tx: Transaction) -> PutBackDone:
     return PutBackDone()
 
 
-async def _nothing(command: Take, tx: Transaction) -> None: ...
-
-
 @pytest.mark.parametrize(
     ("endpoint", "handler", "says"),
     [
@@ -54,7 +51,6 @@ async def _nothing(command: Take, tx: Transaction) -> None: ...
         (TAKE, _blocking, r"of bank\.take is not async; write it like `async def _blocking\(command, tx\)`"),
         (TAKE, _other_command, r"takes as `command` PutBack; with that endpoint it is Take"),
         (TAKE, _other_reply, r"gives PutBackDone; with that endpoint it is Taken"),
-        (TAKE, _nothing, r"gives NoneType; with that endpoint it is Taken"),
         (TAKE, _alone, r"of bank\.take must take two arguments; write it like `async def _alone\(command, tx\)`"),
     ],
 )
