@@ -142,7 +142,6 @@ async def test_a_bus_that_stops_waits_for_what_only_begins_then(world: World, st
     async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict | Later]:
         begun.set()
         await known.wait()
-        answer.get_loop().call_soon(answer.set_result, Ack((Entry(world.streams.replies, {"n": "1"}),)))
         return [Later(answer)]
 
     bus = await reading(handler)
@@ -151,6 +150,11 @@ async def test_a_bus_that_stops_waits_for_what_only_begins_then(world: World, st
     stopping = asyncio.create_task(bus.stop())
     await quiet()
     known.set()
+    for _ in range(200):  # Time enough to stop.
+        await answered(world)
+        await quiet()
+    assert not stopping.done()
+    answer.set_result(Ack((Entry(world.streams.replies, {"n": "1"}),)))
     await stopping
 
     assert await settled(world, stream)
