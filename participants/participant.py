@@ -12,6 +12,7 @@ opens no connection: `bind` connects it to a bus, an inbox and a clock.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
@@ -181,7 +182,8 @@ class Service:
         here = [command for command in commands if command.id not in aside]
         alone = any(delivery.redelivered for delivery in deliveries)
         answers = await (self._turns.alone if alone else self._turns.together)(here) if here else ()
-        known = iter([self._verdict(command, answer) for command, answer in zip(here, answers, strict=True)])
+        now = self._clock.now()
+        known = iter([self._verdict(command, answer, now) for command, answer in zip(here, answers, strict=True)])
         return [
             message
             if isinstance(message, Dead)
@@ -191,12 +193,12 @@ class Service:
             for message in messages
         ]
 
-    def _verdict(self, command: CommandMessage, answer: Answer) -> Ack:
-        return Ack(publish=entries(self._name, command, answer, self._clock.now()))
+    def _verdict(self, command: CommandMessage, answer: Answer, now: datetime) -> Ack:
+        return Ack(publish=entries(self._name, command, answer, now))
 
     async def _by_itself(self, command: CommandMessage) -> Ack:
         (answer,) = await self._executor.execute([command])
-        return self._verdict(command, answer)
+        return self._verdict(command, answer, self._clock.now())
 
     def _decode(self, delivery: Delivery) -> CommandMessage | Dead:
         try:

@@ -14,6 +14,10 @@ EXPIRES_SOON = timedelta(days=14)
 LITTLE_ROOM = 1 << 30  #: bytes; MongoDB's journal alone takes 300 MB
 
 
+#: Names and versions of the definitions that the service knows.
+Served = frozenset[tuple[str, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
     """The service over HTTP: what `/readyz?verbose` says, and how it takes our key. No `url`: none is known."""
@@ -21,7 +25,7 @@ class ServiceFacts:
     url: str | None
     ready: Fact[tuple[int, Mapping[str, Any]]]
     read: Fact[int]  #: the status of an ordinary read
-    knows: Fact[frozenset[tuple[str, int]]]  #: names and versions of its definitions
+    knows: Fact[Served]
 
 
 def judge_here(here: Here, service: ServiceFacts, now: datetime) -> list[Check]:

@@ -16,7 +16,7 @@ from adapters.streams.address import BadAddress, streams_at
 from adapters.streams.health import RedisFacts, look_at_redis
 from adapters.streams.health import nothing_known as redis_unknown
 from adapters.urls import masked
-from cli.doctor.environment import ServiceFacts
+from cli.doctor.environment import Served, ServiceFacts
 from cli.doctor.here import NO_DATABASE, Here
 from client.addressing import authorization
 from orchestrator import rights as orchestrator_rights
@@ -129,7 +129,7 @@ async def _ready(client: httpx.AsyncClient, url: str) -> tuple[int, Mapping[str,
     return answer.status_code, body if isinstance(body, dict) else {}
 
 
-async def _knows(client: httpx.AsyncClient, url: str) -> frozenset[tuple[str, int]]:
+async def _knows(client: httpx.AsyncClient, url: str) -> Served:
     answer = (await client.get(f"{url}/v1/definitions")).raise_for_status().json()
     return frozenset((one["name"], one["version"]) for one in answer["items"])
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from adapters.facts import Fact, Skew, Unknown
 from cli.doctor.check import Check, failed, judged, listed, ok, unknown, warning
+from cli.doctor.environment import Served
 from cli.render import age
 from orchestrator.core.state import Status
 from orchestrator.dead_letters import COUNTED
@@ -19,10 +20,6 @@ OVERDUE = timedelta(seconds=60)  #: a sweep comes four times a second
 NEARLY_FULL = 0.8
 SKEW_NOTICED = timedelta(seconds=0.5)
 SKEW_HARMFUL = timedelta(seconds=5)
-
-
-#: Names and versions of the definitions that the service knows.
-Served = frozenset[tuple[str, int]]
 
 
 def judge_sagas(

@@ -11,7 +11,7 @@ from adapters.streams.figures import GroupFigures, StreamFigures
 from adapters.streams.health import RedisFacts
 from adapters.streams.readers import Readers
 from cli.doctor.check import Check, Status
-from cli.doctor.environment import ServiceFacts, judge_here
+from cli.doctor.environment import Served, ServiceFacts, judge_here
 from cli.doctor.here import DataFacts, Here
 from cli.doctor.mongodb import judge_indexes, judge_mongo
 from cli.doctor.redis import judge_redis
@@ -118,7 +118,7 @@ def of_group(**figures: Any) -> list[Check]:
     return of_redis(figures=[StreamFigures(COMMANDS, 5, 0, [group])])
 
 
-def of_sagas(max_active: int = 100, served: Fact[frozenset[tuple[str, int]]] = AWAY, **facts: Any) -> list[Check]:
+def of_sagas(max_active: int = 100, served: Fact[Served] = AWAY, **facts: Any) -> list[Check]:
     """The checks of sagas of which this is different; `served`: what the service knows."""
     return judge_sagas(replace(SAGAS, **facts), Definitions([order]), served, max_active, NOW)
 

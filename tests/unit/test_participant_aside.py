@@ -5,14 +5,11 @@ import asyncio
 import pytest
 
 from adapters.bus import Ack, Later
-from participants.context import Context, Transaction
+from participants.context import Context
 from participants.participant import AtOnce, Participant, Service
 from support.participants import (
-    PUT_BACK,
     TAKE,
     Bench,
-    PutBack,
-    PutBackDone,
     Take,
     Taken,
     action,
@@ -53,10 +50,6 @@ def participant(outside: Outside) -> Participant:
     async def take(command: Take, context: Context) -> Taken:
         await outside.call()
         return Taken(amount=command.amount)
-
-    @participant.handles(PUT_BACK)
-    async def put_back(command: PutBack, tx: Transaction) -> PutBackDone:
-        return PutBackDone()
 
     return participant
 
