@@ -59,6 +59,7 @@ class What(StrEnum):
     FORGET = "forget"  #: the server does it, and the answer is lost
     CONFLICT = "conflict at"  #: somebody else has written first
     FAIL = "fail"  #: the handler raises
+    FAIL_AFTER = "fail after"  #: the handler raises all the same when it has done what it does
     HANG = "hang"  #: the handler takes far longer than the step's timeout
 
     # What only a real run can do.
@@ -163,6 +164,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *(Fault(What.FORGET, point) for point in (Point.INSERT, Point.SAVE, Point.SEND, Point.COMMIT, Point.ANSWER)),
     *(Fault(What.CONFLICT, point) for point in (Point.SAVE, Point.COMMIT)),
     Fault(What.FAIL, Point.HANDLE),
+    Fault(What.FAIL_AFTER, Point.HANDLE),
     Fault(What.HANG, Point.HANDLE, for_s=_LONG_S),
 )
 

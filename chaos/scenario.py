@@ -89,7 +89,7 @@ class Strike(BaseModel):
 
 
 #: Fields whose values a setup has in another form.
-_NOT_AS_IT_IS = {"name", "members", "redis", "faults", "upgrading", "rejecting", "invariants"}
+_NOT_AS_IT_IS = {"name", "members", "redis", "faults", "upgrading", "rejecting", "external", "invariants"}
 
 
 class Scenario(BaseModel):
@@ -112,6 +112,7 @@ class Scenario(BaseModel):
     redis: Literal["one", "sentinel", "cluster"] = Field("one", description="What Redis is made of, in a real run.")
     participants_late_s: float = Field(0.0, ge=0, le=3_600, description="They begin so much later than all others.")
     batch: bool = Field(True, description="Whether the participants' handlers take batches.")
+    external: tuple[str, ...] = Field((), description="Steps whose effects are outside the database.")
     skew_s: float = Field(0.0, ge=0, le=3_600, description="How far apart the processes' clocks are, at most.")
     troubled_s: float = Field(90.0, ge=1, le=86_400, description="How long faults may strike.")
     heal_within_s: float = Field(3_600.0, ge=1, le=864_000, description="How long everything may take to end then.")
@@ -159,6 +160,7 @@ class Scenario(BaseModel):
             saga=saga,
             newer=next_version(saga) if self.upgrading else None,
             rejecting=frozenset(self.rejecting),
+            external=self.external,
             faults=tuple(strike.to_fault(BY_NAME, f"{self.name}: a simulated run") for strike in self.faults),
             invariants=tuple(map(Invariant.named, self.invariants)),
             **given,
@@ -167,7 +169,7 @@ class Scenario(BaseModel):
     def check_steps(self, saga: Saga) -> None:
         """Raises `InvalidScenario` where it names a step that the saga doesn't have."""
         known = {step.name for step in saga.steps}
-        named = {*self.rejecting, *(strike.step for strike in self.faults if strike.step)}
+        named = {*self.rejecting, *self.external, *(strike.step for strike in self.faults if strike.step)}
         if unknown := sorted(named - known):
             steps = ", ".join(step.name for step in saga.steps)
             raise InvalidScenario(f"{self.name}: {saga.name} has no step {unknown[0]!r}; its steps: {steps}")
@@ -180,6 +182,7 @@ class Scenario(BaseModel):
             name=name,
             upgrading=setup.newer is not None,
             rejecting=tuple(sorted(setup.rejecting)),
+            external=tuple(setup.external),
             faults=tuple(map(Strike.of, setup.faults)),
             invariants=tuple(invariant.reference for invariant in setup.invariants),
             **{field: getattr(setup, field) for field in same},

@@ -31,6 +31,7 @@ def swarm(saga: Saga, seed: int) -> Setup:
         instances=rng.choice((1, 2)),
         batch=rng.random() < 0.7,
         skew_s=rng.choice((0.0, 0.0, 1.0)),
+        external=_some(saga, rng) if rng.random() < 0.3 else (),
     )
 
 
@@ -40,6 +41,10 @@ def next_version(saga: Saga) -> Saga:
     newer = copy(saga)
     vars(newer).update(version=saga.version + 1)
     return newer
+
+
+def _some(saga: Saga, rng: Random) -> tuple[str, ...]:
+    return tuple(step.name for step in saga.steps if rng.random() < 0.7)
 
 
 def _often(fault: Fault, rng: Random) -> Fault:

@@ -3,7 +3,7 @@
 Nothing here knows the orchestrator: a participant sees commands on its stream, and answers them.
 """
 
-from participants.context import BatchTransaction, Context, Transaction
+from participants.context import BatchTransaction, Context, ExternalContext, Transaction
 from participants.participant import Participant
 
-__all__ = ["BatchTransaction", "Context", "Participant", "Transaction"]
+__all__ = ["BatchTransaction", "Context", "ExternalContext", "Participant", "Transaction"]

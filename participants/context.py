@@ -41,7 +41,7 @@ class StoredAction:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One command's circumstances: all that a handler with `external=True` gets."""
+    """One command's circumstances."""
 
     command_id: str
     saga_id: str
@@ -74,6 +74,16 @@ class Transaction(Context):
     """What the handler of a single command gets. Whatever it writes with `session` is kept or undone as one."""
 
     session: Any  #: the driver's; pass it with every call on `database`
+    database: Any  #: the participant's own database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalContext(Context):
+    """What a handler with `external=True` gets. There is no transaction: it may be called again for the same command.
+
+    So what it writes must be the same when it is written twice, `{"_id": context.idempotency_key}` for instance.
+    """
+
     database: Any  #: the participant's own database
 
 

@@ -16,14 +16,14 @@ from pydantic_core import from_json
 
 from adapters.errors import Aborted, Conflict, Taken
 from participants.barrier import Answer
-from participants.context import BatchTransaction, Context, Transaction
+from participants.context import BatchTransaction, Context, ExternalContext, Transaction
 from participants.inbox import InboxTransaction
 from sagas.contracts import AnyEndpoint, C, Command, Endpoint, R, Reject, Reply
 from sagas.messages import CommandMessage, Outcome
 from sagas.storable import check_storable
 
 SingleHandler = Callable[[C, Transaction], Awaitable[R]]
-ExternalHandler = Callable[[C, Context], Awaitable[R]]
+ExternalHandler = Callable[[C, ExternalContext], Awaitable[R]]
 BatchHandler = Callable[[Sequence[C], BatchTransaction], Awaitable[Sequence[R | Reject]]]
 
 MAX_REPLY_BYTES = 256 * 1024  #: of a reply as JSON: what the wire carries
@@ -49,7 +49,11 @@ class Mode(StrEnum):
 
 
 #: What a handler is given beside its command.
-_SECOND: Mapping[Mode, type] = {Mode.SINGLE: Transaction, Mode.BATCH: BatchTransaction, Mode.EXTERNAL: Context}
+_SECOND: Mapping[Mode, type] = {
+    Mode.SINGLE: Transaction,
+    Mode.BATCH: BatchTransaction,
+    Mode.EXTERNAL: ExternalContext,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +68,18 @@ class Registration:
         """Call the handler in the open transaction. An exception, a single handler's `Reject` too, must abort it."""
         if self.mode is Mode.SINGLE:
             (command,), (context,) = commands, contexts
-            outcomes = [await self.handler(command, _transaction(context, tx))]
+            tx_of_one = Transaction(**_values(context), session=tx.session, database=tx.database)
+            outcomes = [await self.handler(command, tx_of_one)]
         else:
             outcomes = list(await self.handler(commands, _batch_transaction(contexts, tx)))
         if len(outcomes) != len(commands):
             raise TypeError(f"the handler of {self.endpoint.type} gave {len(outcomes)} outcomes for {len(commands)}")
         return [self.answer(outcome) for outcome in outcomes]
 
-    async def call(self, command: Command, context: Context) -> Answer:
+    async def call(self, command: Command, context: Context, database: Any) -> Answer:
         """Call an external handler; its `Reject` is an answer."""
         try:
-            return self.answer(await self.handler(command, context))
+            return self.answer(await self.handler(command, ExternalContext(**_values(context), database=database)))
         except Reject as reject:
             return rejected(reject)
 
@@ -204,9 +209,8 @@ def presentable(text: object) -> str:
     return cut if cut.isprintable() else "".join(char if char.isprintable() else " " for char in cut)
 
 
-def _transaction(context: Context, tx: InboxTransaction) -> Transaction:
-    values = {field.name: getattr(context, field.name) for field in fields(context)}
-    return Transaction(**values, session=tx.session, database=tx.database)
+def _values(context: Context) -> dict[str, Any]:
+    return {field.name: getattr(context, field.name) for field in fields(context)}
 
 
 def _batch_transaction(contexts: Sequence[Context], tx: InboxTransaction) -> BatchTransaction:

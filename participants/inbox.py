@@ -77,6 +77,11 @@ class Inbox(Protocol):
         """How long rows are kept."""
         ...
 
+    @property
+    def database(self) -> Any:
+        """The participant's own database, outside of any transaction."""
+        ...
+
     async def atomically(self, body: Body[T]) -> T:
         """Run `body` in one transaction and commit it.
 
@@ -130,7 +135,7 @@ class MongoInbox:
         self.expiry = expiry
         self._tries = tries
         self._mongo = mongo
-        self._database = mongo.database(database)
+        self.database = mongo.database(database)
         self._clock = clock
         self._random = random
         self._indexes: dict[str, Sequence[IndexModel]] = {COLLECTION: INDEXES, **(indexes or {})}
@@ -141,7 +146,7 @@ class MongoInbox:
         await self._prepare()
 
         async def in_session(session: Session) -> T:
-            return await body(_MongoTransaction(self._database, session))
+            return await body(_MongoTransaction(self.database, session))
 
         return await restarting(lambda: self._mongo.transaction(in_session), self._clock, self._random, self._tries)
 
@@ -149,7 +154,7 @@ class MongoInbox:
         # Not when it is made: a participant starts, and keeps trying, also while MongoDB is away.
         if not self._prepared:
             for collection, indexes in self._indexes.items():
-                await ensure_indexes(self._database[collection], indexes)
+                await ensure_indexes(self.database[collection], indexes)
             self._prepared = True
 
 

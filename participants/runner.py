@@ -14,6 +14,7 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.errors import Conflict
+from adapters.mongo import translating
 from participants.barrier import Answer, Row, announce, ids_of
 from participants.fold import Call, Fold, Folded
 from participants.handlers import Mode, Registration, rejected
@@ -77,7 +78,8 @@ class Runner:
         if isinstance(announced, Folded):
             return announced
         async with asyncio.timeout(self._external_timeout_s):
-            answer = await announced.registration.call(announced.command, announced.context)
+            with translating():  # A MongoDB that is away says nothing about the command.
+                answer = await announced.registration.call(announced.command, announced.context, self._inbox.database)
         folded = await self._transact([command], _given(answer))
         if answer.outcome is Outcome.SUCCEEDED and folded.answers[0].outcome is not Outcome.SUCCEEDED:
             # It was given up during the call: whoever skipped it may have done it by hand as well.

@@ -9,7 +9,7 @@ _LATE_S = 12.0  #: behind two re-sendings, and behind the timeout of a step that
 
 _ENTRIES = (Point.COMMAND, Point.REPLY)
 _ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
-_PARTICIPANT = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)
+PARTICIPANT_POINTS = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)  #: at which a participant strikes itself
 _WIRES = (Point.ORCHESTRATOR_REDIS, Point.PARTICIPANT_REDIS, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)
 MONGODB_POINTS = (Point.INSERT, Point.LOAD, Point.SAVE, Point.COMMIT)  #: at which MongoDB itself can be made to fail
 
@@ -17,15 +17,16 @@ MONGODB_POINTS = (Point.INSERT, Point.LOAD, Point.SAVE, Point.COMMIT)  #: at whi
 WITHIN: tuple[Fault, ...] = (
     *(
         Fault(what, point, for_s=_DOWN_S)
-        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for point in (*_ORCHESTRATOR, *PARTICIPANT_POINTS)
         for what in (What.KILL_BEFORE, What.KILL_AFTER)
     ),
     *(
         Fault(what, point, for_s=_PAUSE_S)
-        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for point in (*_ORCHESTRATOR, *PARTICIPANT_POINTS)
         for what in (What.PAUSE_BEFORE, What.PAUSE_AFTER)
     ),
     Fault(What.FAIL, Point.HANDLE),
+    Fault(What.FAIL_AFTER, Point.HANDLE),
     Fault(What.HANG, Point.HANDLE, for_s=_AWAY_S),
 )
 PROCESSES: tuple[Fault, ...] = (

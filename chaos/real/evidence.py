@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.mongo import Document, Mongo, translating
 from chaos.evidence import Evidence, Request
-from chaos.real.ledger import BALANCES
+from chaos.real.ledger import BALANCES, OUTSIDE
 from chaos.sim.run import BUGS
 from participants.inventory import PRODUCTS
 from participants.ledger import LEDGER, OPENING
@@ -18,7 +18,7 @@ from sagas import Saga
 _BALANCES = {"inventory": (PRODUCTS.collection, PRODUCTS.field), "payment": (ACCOUNTS.collection, ACCOUNTS.field)}
 _STAND_IN = (BALANCES, "balance")
 PREFIX = "saga_"
-ROW = ("saga_id", "step", "kind", "key", "amount", "at")
+_ROW = ("saga_id", "step", "kind", "key", "amount", "at")
 _STATUSES = ("running", "compensating", "stuck", "completed", "compensated")
 
 
@@ -47,12 +47,12 @@ async def read(mongo: Mongo, sagas: Sequence[Saga], requests: Sequence[Request],
 
 def _lacks(row: Document) -> list[str]:
     """What a participant of the user's has not written into a row of its ledger."""
-    needed = ROW if row.get("kind") != OPENING else ("kind", "key", "amount")
+    needed = _ROW if row.get("kind") != OPENING else ("kind", "key", "amount")
     return [name for name in needed if name not in row]
 
 
 def _incomplete(row: Document) -> str:
-    return f"a row in the ledger of {row['participant']} has no {', no '.join(_lacks(row))}: each has {', '.join(ROW)}"
+    return f"a row in the ledger of {row['participant']} has no {', no '.join(_lacks(row))}: each has {', '.join(_ROW)}"
 
 
 async def unfinished(mongo: Mongo) -> int:
@@ -90,11 +90,13 @@ async def _all(collection: Any, query: Mapping[str, Any] | None = None) -> list[
 async def _balances(mongo: Mongo, name: str, effects: Sequence[Document]) -> dict[tuple[str, str], int]:
     """By key. A participant of the user's that keeps no balances where we look is taken at its ledger's word."""
     database = mongo.database(f"{PREFIX}{name}")
+    told = [row for row in effects if row["participant"] == name]
     if name == "orders":  # It sums nothing up, and has a document for each order.
-        return dict(Counter((name, document["order_id"]) for document in await _all(database["orders"])))
-    collection, field = _BALANCES.get(name, _STAND_IN)
-    found = {(name, document["_id"]): document[field] for document in await _all(database[collection])}
-    return found or _sums(row for row in effects if row["participant"] == name)
+        found = dict(Counter((name, document["order_id"]) for document in await _all(database["orders"])))
+    else:
+        collection, field = _BALANCES.get(name, _STAND_IN)
+        found = {(name, document["_id"]): document[field] for document in await _all(database[collection])}
+    return {**_sums(row for row in told if row.get(OUTSIDE)), **found} if found else _sums(told)
 
 
 def _sums(rows: Iterable[Document]) -> dict[tuple[str, str], int]:

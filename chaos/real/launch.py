@@ -23,7 +23,7 @@ from chaos.real.plan import Plan
 from chaos.real.points import StruckInbox, StruckStore, struck, watch
 from chaos.real.sent import Sent
 from chaos.real.striker import Striker
-from chaos.standins import endpoints, reply_to, stand_in
+from chaos.standins import Doing, Manner, endpoints, outside, reply_to, stand_in
 from chaos.swarm import next_version
 from orchestrator.app import Orchestrator
 from orchestrator.app import serve as serve_orchestrator
@@ -75,18 +75,18 @@ async def participant(given: Participant, striker: Striker, sent: Sent) -> None:
     await serve_participants(running)
 
 
-def made_up(name: str, saga: Saga, seed: int, reject_rate: float, batch: bool) -> Participant:
+def made_up(name: str, saga: Saga, seed: int, reject_rate: float, manner: Manner) -> Participant:
     """A stand-in, which says no to the same commands in each of its processes and at each attempt."""
     up_to_pivot = {step.name for step in saga.steps[: saga.pivot + 1]}
 
-    async def conduct(context: Context) -> str | None:
+    async def conduct(context: Context, doing: Doing) -> str | None:
         draw = Random(f"{seed}/no/{context.saga_id}/{context.step}").random()
         refuses = context.kind is Kind.ACTION and context.step in up_to_pivot and draw < reject_rate
-        return "no" if refuses else None
+        return "no" if refuses else await doing()
 
     theirs = [endpoint for endpoint in endpoints([saga]).values() if endpoint.participant == name]
     rng = Random(f"{seed}/replies/{name}")
-    return stand_in(name, theirs, conduct, in_mongodb, lambda endpoint: reply_to(endpoint, rng), batch=batch)
+    return stand_in(name, theirs, conduct, in_mongodb, lambda endpoint: reply_to(endpoint, rng), manner)
 
 
 def _arguments() -> argparse.Namespace:
@@ -98,6 +98,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--from", dest="reference", metavar="MODULE:ATTRIBUTE", help="else a stand-in is made")
     parser.add_argument("--reject-rate", type=float, default=0.0, help="of a stand-in")
     parser.add_argument("--alone", action="store_true", help="a stand-in's commands have a transaction each")
+    parser.add_argument(
+        "--external", action="append", default=[], metavar="STEP", help="a stand-in does it outside the database"
+    )
     return parser.parse_args()
 
 
@@ -119,7 +122,8 @@ def main() -> None:
     if given.reference:
         theirs = named(given.reference, Participant)
     else:
-        theirs = made_up(given.role, saga, plan.seed, given.reject_rate, not given.alone)
+        manner = Manner(batch=not given.alone, outside=outside(saga, given.external))
+        theirs = made_up(given.role, saga, plan.seed, given.reject_rate, manner)
     run_tuned(participant(theirs, striker, sent))
 
 

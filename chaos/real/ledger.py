@@ -1,31 +1,30 @@
-"""What a stand-in does on MongoDB: a row of its ledger for each command, and the balances, in one transaction."""
+"""What a stand-in does on MongoDB: a row of its ledger for each command, and the balances, in one transaction.
+
+Outside of any transaction the row alone, under the idempotency key: so a service of somebody else's would do it.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from adapters.mongo import UpdateOne, translating
-from participants.context import BatchTransaction, Context, Transaction
+from adapters.mongo import Document, UpdateOne, translating
+from chaos.standins import Circumstances
+from participants.context import Context, ExternalContext
 from participants.ledger import LEDGER
 from sagas.messages import Kind
 
 BALANCES = "balances"  #: documents `{_id: step, balance}`, which begin at zero
+OUTSIDE = "outside"  #: true in a row whose effect is outside the database, where no balance of ours knows of it
 
 
-async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Context]) -> Sequence[str | None]:
+async def in_mongodb(tx: Circumstances, contexts: Sequence[Context]) -> Sequence[str | None]:
     """Implements `chaos.standins.Effect`; balances may fall below zero, and nothing is refused."""
     if not contexts:
         return []
-    rows = [
-        {
-            "saga_id": context.saga_id,
-            "step": context.step,
-            "kind": context.kind.value,
-            "key": context.step,
-            "amount": -1 if context.kind is Kind.ACTION else 1,
-            "at": context.now,
-        }
-        for context in contexts
-    ]
+    if isinstance(tx, ExternalContext):
+        once = {"$setOnInsert": {**_row(tx), OUTSIDE: True}}
+        await tx.database[LEDGER].update_one({"_id": tx.idempotency_key}, once, upsert=True)
+        return [None]
+    rows = [_row(context) for context in contexts]
     sums: Counter[str] = Counter()
     for row in rows:
         sums[str(row["key"])] += -1 if row["kind"] == Kind.ACTION.value else 1
@@ -34,3 +33,14 @@ async def in_mongodb(tx: Transaction | BatchTransaction, contexts: Sequence[Cont
         await tx.database[BALANCES].bulk_write(moves, session=tx.session)
         await tx.database[LEDGER].insert_many(rows, session=tx.session)
     return [None] * len(contexts)
+
+
+def _row(context: Context) -> Document:
+    return {
+        "saga_id": context.saga_id,
+        "step": context.step,
+        "kind": context.kind.value,
+        "key": context.step,
+        "amount": -1 if context.kind is Kind.ACTION else 1,
+        "at": context.now,
+    }

@@ -14,6 +14,7 @@ from chaos.real.services import known_sagas
 from chaos.real.setup import Setup
 
 _KILLS = (What.KILL_BEFORE, What.KILL_AFTER)
+_OF_CALLS = (*catalogue.PARTICIPANT_POINTS, Point.PARTICIPANT, Point.PARTICIPANT_REDIS, Point.PARTICIPANT_MONGODB)
 _ROLLING = tuple(fault for fault in catalogue.PROCESSES if fault.what in (What.RESTART, What.KILL))
 
 #: The faults of each group, and how far apart they strike: what one has broken is whole again before the next one.
@@ -27,6 +28,7 @@ _GROUPS: Mapping[str, tuple[tuple[Fault, ...], float]] = {
     "Redis with Sentinels": (catalogue.REDIS_OF_SEVERAL, 20.0),
     "Redis Cluster": (catalogue.REDIS_OF_SEVERAL, 20.0),
     "upgrade": (_ROLLING, 10.0),
+    "calls to the outside": (tuple(fault for fault in catalogue.CATALOGUE if fault.point in _OF_CALLS), 6.0),
 }
 
 
@@ -37,6 +39,8 @@ def groups(usual: Setup) -> dict[str, Setup]:
     found["Redis with Sentinels"] = replace(found["Redis with Sentinels"], redis="sentinel")
     found["Redis Cluster"] = replace(found["Redis Cluster"], redis="cluster")
     found["upgrade"] = replace(found["upgrade"], upgraded=True)
+    steps = tuple(step.name for step in known_sagas(usual)[0].steps)
+    found["calls to the outside"] = replace(found["calls to the outside"], external=steps, cancel_rate=0.1)
     found["entries"] = _lasting(replace(usual, faults=(*catalogue.ENTRIES, *each_entry(usual))), 4.0)
     found["crash points"] = _lasting(replace(usual, faults=crash_points(usual)), 4.0)
     return found

@@ -109,6 +109,10 @@ class StruckInbox:
     def expiry(self) -> timedelta:
         return self._inbox.expiry
 
+    @property
+    def database(self) -> Any:
+        return self._inbox.database
+
     async def atomically(self, body: Body[T]) -> T:
         subjects: list[Subject] = []
 
@@ -175,7 +179,9 @@ def _struck(handler: Handler, striker: Striker, clock: Clock) -> Handler:
         if fault is not None and fault.what is What.HANG:
             await clock.sleep(fault.for_s)
         outcome = await handler(command, tx)
-        striker.strike(Point.HANDLE, subjects, after=True)
+        fault = striker.strike(Point.HANDLE, subjects, after=True)
+        if fault is not None and fault.what is What.FAIL_AFTER:
+            raise PlannedFailure("planned, with all done")
         return outcome
 
     return handle

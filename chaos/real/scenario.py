@@ -14,7 +14,17 @@ from sagas.imports import named
 APART_S = 5.0  #: from one strike to the next, on average, where a scenario does not say how long it lasts
 
 #: A scenario's fields that a setup has under the same name.
-_SAME = {"reject_rate", "cancel_rate", "orchestrators", "instances", "members", "redis", "batch", "heal_within_s"}
+_SAME = {
+    "reject_rate",
+    "cancel_rate",
+    "orchestrators",
+    "instances",
+    "members",
+    "redis",
+    "batch",
+    "external",
+    "heal_within_s",
+}
 _SAME |= {"most_messages", "most_stuck"}
 _UNDERSTOOD = {*_SAME, "name", "sagas", "begun_within_s", "upgrading", "faults", "invariants"}
 

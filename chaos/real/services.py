@@ -19,7 +19,7 @@ from chaos.real.processes import AT_WORK, Processes
 from chaos.real.proxy import Wire
 from chaos.real.servers import RealServers
 from chaos.real.setup import Setup
-from chaos.standins import endpoints
+from chaos.standins import endpoints, outside
 from participants.participant import Participant
 from sagas import Saga
 from sagas.imports import named
@@ -81,7 +81,8 @@ class Services:
         if reference is not None:
             return [*arguments, "--from", reference]
         batch = [] if self._setup.batch else ["--alone"]
-        return [*arguments, "--reject-rate", str(self._setup.reject_rate), *batch]
+        external = [f"--external={step}" for step in self._setup.external]
+        return [*arguments, "--reject-rate", str(self._setup.reject_rate), *batch, *external]
 
 
 def known_sagas(setup: Setup) -> Sequence[Saga]:
@@ -94,7 +95,9 @@ def players(setup: Setup) -> dict[str, str | None]:
     saga = known_sagas(setup)[0]
     own = {named(reference, Participant).name: reference for reference in setup.participants}
     names = sorted({endpoint.participant for endpoint in endpoints([saga]).values()})
-    return {name: own.get(name) or workload.reference(name, saga) for name in names}
+    calling = {type_.split(".", 1)[0] for type_ in outside(saga, setup.external)}
+    shipped = {name: workload.reference(name, saga) for name in names if name not in calling}
+    return {name: own.get(name) or shipped.get(name) for name in names}
 
 
 def python_path(source: Path | None = None) -> str:

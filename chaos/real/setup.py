@@ -34,6 +34,7 @@ class Setup:
     members: int = 1  #: of MongoDB's replica set
     redis: str = "one"  #: what Redis is made of: one server, or `sentinel`, or `cluster`
     batch: bool = True  #: whether stand-ins take batches
+    external: Sequence[str] = ()  #: steps whose effects are outside the database: stand-ins play them
     upgraded: bool = False  #: a newer version of the saga is rolled out in the middle
     heal_within_s: float = 120.0  #: then everything must have ended
     most_messages: int = 100  #: commands and replies for one saga

@@ -15,9 +15,17 @@ T = TypeVar("T")
 
 #: What strikes inside a process; everything else strikes from outside.
 WITHIN = frozenset(
-    {What.KILL_BEFORE, What.KILL_AFTER, What.PAUSE_BEFORE, What.PAUSE_AFTER, What.FAIL, What.HANG},
+    {
+        What.KILL_BEFORE,
+        What.KILL_AFTER,
+        What.PAUSE_BEFORE,
+        What.PAUSE_AFTER,
+        What.FAIL,
+        What.FAIL_AFTER,
+        What.HANG,
+    }
 )
-_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER})
+_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FAIL_AFTER})
 _KILLS = frozenset({What.KILL_BEFORE, What.KILL_AFTER})
 _PAUSES = frozenset({What.PAUSE_BEFORE, What.PAUSE_AFTER})
 

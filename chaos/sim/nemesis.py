@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from chaos.faults import Fault, Point, Subject, What
 
-_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FORGET})
+_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FORGET, What.FAIL_AFTER})
 
 
 class Event(NamedTuple):

@@ -9,7 +9,7 @@ from random import Random
 from chaos.faults import Point, Subject
 from chaos.sim.bus import Servers, SimBus
 from chaos.sim.process import Means, Process
-from chaos.standins import Opening, in_memory, reply_to, stand_in
+from chaos.standins import Doing, Manner, Opening, in_memory, reply_to, stand_in
 from participants.barrier import Row
 from participants.context import Context
 from participants.memory_inbox import MemoryDatabase, MemoryInbox, MemoryTransaction
@@ -44,7 +44,7 @@ class Role:
     database: MemoryDatabase
     refusal: Refusal
     opening: Opening
-    batch: bool  #: whether its handlers take batches
+    manner: Manner
 
 
 class SimParticipant(Process):
@@ -55,7 +55,7 @@ class SimParticipant(Process):
         self.role = role
         self.rng = rng
         self._bus = SimBus(self, servers.redis, Point.ANSWER, Point.FINISH, on_dead=servers.bury)
-        _handlers(role.name, role.endpoints, role.batch).bind(self._bus, SimInbox(self, rng, role.database), self)
+        _handlers(role.name, role.endpoints, role.manner).bind(self._bus, SimInbox(self, rng, role.database), self)
 
     async def live(self) -> None:
         """Begin to work."""
@@ -66,21 +66,21 @@ class SimParticipant(Process):
         self._bus.kill()
         super().kill(down_s)
 
-    async def conduct(self, context: Context) -> str | None:
+    async def conduct(self, context: Context, doing: Doing) -> str | None:
         """What befalls a handler."""
 
-        async def refusal() -> str | None:
-            return self.role.refusal(context)
+        async def done() -> str | None:
+            return self.role.refusal(context) or await doing()
 
         subject = Subject(context.saga_id, context.step, context.kind.value)
-        return await self.touch(Point.HANDLE, [subject], refusal)
+        return await self.touch(Point.HANDLE, [subject], done)
 
 
 _HERE: ContextVar[SimParticipant] = ContextVar("here")  #: the process in which a handler is called
 
 
-async def _conduct(context: Context) -> str | None:
-    return await _HERE.get().conduct(context)
+async def _conduct(context: Context, doing: Doing) -> str | None:
+    return await _HERE.get().conduct(context, doing)
 
 
 def _opening(step: str) -> int:
@@ -88,7 +88,7 @@ def _opening(step: str) -> int:
 
 
 @cache
-def _handlers(name: str, endpoints: tuple[AnyEndpoint, ...], batch: bool) -> Participant:
+def _handlers(name: str, endpoints: tuple[AnyEndpoint, ...], manner: Manner) -> Participant:
     """The participant: made once for all its processes in all runs, for examining handlers takes its time."""
     return stand_in(
         name,
@@ -96,5 +96,5 @@ def _handlers(name: str, endpoints: tuple[AnyEndpoint, ...], batch: bool) -> Par
         _conduct,
         in_memory(_opening),
         lambda endpoint: reply_to(endpoint, _HERE.get().rng),
-        batch=batch,
+        manner,
     )

@@ -33,6 +33,7 @@ _RAISED: Mapping[What, tuple[type[Exception], str]] = {
     What.FORGET: (Unavailable, "done, and the answer was lost"),
     What.CONFLICT: (Conflict, "somebody else was first"),
     What.FAIL: (PlannedFailure, "planned"),
+    What.FAIL_AFTER: (PlannedFailure, "planned, with all done"),
 }
 
 

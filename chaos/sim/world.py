@@ -20,7 +20,7 @@ from chaos.sim.nemesis import Nemesis
 from chaos.sim.orchestrator import SLOTS, Orchestrator
 from chaos.sim.participant import Role, SimParticipant
 from chaos.sim.process import Means
-from chaos.standins import OPENING, endpoints
+from chaos.standins import OPENING, Manner, endpoints, outside
 from orchestrator.core.state import AbortRequested, CancelRequested, Message, RetryRequested, Status
 from orchestrator.documents import past_document
 from orchestrator.starting import Overloaded
@@ -58,6 +58,7 @@ class Setup:
     instances: int = 2  #: processes of each participant
     participants_late_s: float = 0.0  #: how long after everybody else the participants begin
     batch: bool = True
+    external: Sequence[str] = ()  #: steps whose effects are outside the database, behind idempotency keys
     skew_s: float = 0.0  #: how far the processes' clocks are apart, at most
     troubled_s: float = 90.0  #: how long faults may strike
     heal_within_s: float = 3_600.0
@@ -97,8 +98,8 @@ class World:
         """Faults first; then none any more, until everything has ended or the time is up."""
         for number in range(self.setup.orchestrators):
             await self._begin_orchestrator(number)
-        beginning = self._spawn(self._begin_participants())
-        tasks = [beginning, *(self._spawn(self._client(f"saga-{number}")) for number in range(self.setup.sagas))]
+        clients = [self._client(f"saga-{number}") for number in range(self.setup.sagas)]
+        tasks = [self._spawn(work) for work in (self._begin_participants(), *clients)]
         if self.setup.interfering:
             tasks.append(self._spawn(self._operator()))
         if self.setup.newer is not None:
@@ -176,12 +177,13 @@ class World:
         self.loop.call_later(for_s, lambda: setattr(self.servers.store, "away", False))
 
     def _all_roles(self) -> dict[str, Role]:
-        theirs: dict[str, list[AnyEndpoint]] = {}
+        theirs: dict[str, tuple[AnyEndpoint, ...]] = {}
         for endpoint in endpoints(self._all_versions()).values():
-            theirs.setdefault(endpoint.participant, []).append(endpoint)
+            theirs[endpoint.participant] = (*theirs.get(endpoint.participant, ()), endpoint)
+        manner = Manner(self.setup.batch, outside(self.setup.saga, self.setup.external))
         return {
-            name: Role(name, tuple(theirs[name]), MemoryDatabase(), self._refusal, self._opening, self.setup.batch)
-            for name in sorted(theirs)
+            name: Role(name, its, MemoryDatabase(), self._refusal, self._opening, manner)
+            for name, its in sorted(theirs.items())
         }
 
     def _all_versions(self) -> list[Saga]:
@@ -207,12 +209,11 @@ class World:
             return "rejecting"
         if not self.setup.reject_rate or saga.index(context.step) > saga.pivot:
             return None
-        draw = self._rng(f"no/{context.saga_id}/{context.step}").random()
-        return "no" if draw < self.setup.reject_rate else None
+        return "no" if self._rng(f"no/{context.saga_id}/{context.step}").random() < self.setup.reject_rate else None
 
     def _opening(self, step: str) -> int:
-        limited = self.setup.stock is not None and step == self.setup.saga.steps[0].name
-        return self.setup.stock if limited and self.setup.stock is not None else OPENING
+        stock = self.setup.stock if step == self.setup.saga.steps[0].name else None
+        return OPENING if stock is None else stock
 
     # -- clients and operators -----------------------------------------------------------------------------------------
 
@@ -231,8 +232,7 @@ class World:
             except (TimeoutError, Unavailable, Overloaded, RuntimeError):
                 await self._clock.sleep(RETRY_S)
                 continue
-            request = replace(request, accepted=True, answers=(*request.answers, started.state.id))
-            self.requests[saga_id] = request
+            request = self.requests[saga_id] = replace(request, accepted=True, answers=(started.state.id,))
         if rng.random() < self.setup.cancel_rate:
             await self._clock.sleep(rng.uniform(0, 30))
             await self._ask(rng, saga_id, CancelRequested("changed my mind"))
@@ -255,7 +255,7 @@ class World:
         except (TimeoutError, Unavailable):
             return  # A person would look, and ask again.
 
-    def _spawn(self, work: Work) -> "asyncio.Task[None]":
+    def _spawn(self, work: Work) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._later.add(task)
         return task

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.mongo import Driver
 from participants.barrier import Row
-from participants.context import BatchTransaction, Context, Transaction
+from participants.context import BatchTransaction, Context, ExternalContext, Transaction
 from participants.inbox import Body, Inbox, InboxTransaction
 from participants.participant import Participant
 from sagas.contracts import Reject
@@ -195,7 +195,7 @@ class TakingTurns:
     """An inbox that waits for its turn between reading rows, where it reads any, and storing them."""
 
     def __init__(self, inbox: Inbox, turns: Turns, who: str) -> None:
-        self.expiry = inbox.expiry
+        self.expiry, self.database = inbox.expiry, inbox.database
         self._inbox = inbox
         self._turns = turns
         self._who = who
@@ -268,8 +268,8 @@ async def test_an_effect_outside_is_announced_before_it_is_attempted(fleet: Flee
     announced: list[Any] = []
 
     @participant.handles(TAKE, external=True)
-    async def take(command: Take, tx: Context) -> Taken:
-        announced.append(await fleet.database("bank")["inbox"].find_one({"_id": tx.idempotency_key}))
+    async def take(command: Take, tx: ExternalContext) -> Taken:
+        announced.append(await tx.database["inbox"].find_one({"_id": tx.idempotency_key}))
         if len(announced) == 1:
             raise TimeoutError("no answer")
         return Taken(amount=command.amount)

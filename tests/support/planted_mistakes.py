@@ -4,6 +4,7 @@ from support.planted import Edit, Faults, Planted
 
 _STORE, _BUS = "orchestrator/memory_store.py", "adapters/memory_bus.py"
 _BARRIER, _RUNNER, _MOVES = "participants/barrier.py", "participants/runner.py", "orchestrator/core/moves.py"
+_CONTEXT = "participants/context.py"
 
 _TWICE: Faults = [{"fault": "repeat command", "probability": 0.5, "for_s": 2}]
 _OVERTAKEN: Faults = [
@@ -11,6 +12,7 @@ _OVERTAKEN: Faults = [
     {"fault": "lose command", "kind": "action", "probability": 0.3},
 ]
 _SILENT: Faults = [{"fault": "lose reply", "step": "charge-payment", "kind": "action"}]
+_LOST_OUTSIDE: Faults = [{"fault": "fail after participant handle", "kind": "action", "step": "reserve-stock"}]
 _RESERVING = {"step": "reserve-stock", "kind": "action"}
 _CONFLICTS: Faults = [
     {"fault": "lose reply", "probability": 0.2},
@@ -227,5 +229,40 @@ PLANTED = (
         [{"fault": "lose reply", "step": "charge-payment", "kind": "action"}],
         seeds=2,
         options={"troubled_s": 300},
+    ),
+    Planted(
+        "each attempt calls the outside with a key of its own",
+        [Edit(_CONTEXT, "        return self.command_id\n", '        return f"{self.command_id}#{self.attempt}"\n')],
+        "effects happen once",
+        [{"fault": "fail after participant handle", "probability": 0.3}],
+        options={"external": ["charge-payment"]},
+    ),
+    Planted(
+        "a call to the outside is not announced",
+        [
+            Edit(
+                _RUNNER,
+                "                await tx.insert([announce(command, self._clock.now(), self._inbox.expiry)])\n",
+                "                pass\n",
+            )
+        ],
+        "compensated means undone",
+        _LOST_OUTSIDE,
+        seeds=2,
+        options={"external": ["reserve-stock"], "troubled_s": 600},
+    ),
+    Planted(
+        "a call without an answer is taken for none",
+        [
+            Edit(
+                _BARRIER,
+                "return InDoubt(action) if action.kind is Kind.ACTION else GiveUp(action)",
+                "return NullCompensation(tombstone=False) if action.kind is Kind.ACTION else GiveUp(action)",
+            )
+        ],
+        "compensated means undone",
+        _LOST_OUTSIDE,
+        seeds=2,
+        options={"external": ["reserve-stock"], "troubled_s": 600},
     ),
 )

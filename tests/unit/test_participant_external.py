@@ -5,10 +5,11 @@ from collections import Counter
 from typing import TypeVar
 
 import pytest
+from pymongo.errors import AutoReconnect
 from structlog.testing import capture_logs
 
 from adapters.errors import Unavailable
-from participants.context import Context
+from participants.context import Context, ExternalContext
 from participants.inbox import Body, Inbox
 from participants.participant import Participant, Service
 from participants.runner import Runner
@@ -206,11 +207,35 @@ async def test_a_call_that_takes_too_long_has_no_known_outcome_and_is_made_again
     assert processor.calls == {"s1/take/action": 1}, "the first call was given up before it came through"
 
 
+async def test_a_handler_may_use_its_own_database_where_nothing_is_rolled_back() -> None:
+    participant = Participant("bank")
+
+    @participant.handles(TAKE, external=True)
+    async def take(_command: Take, tx: ExternalContext) -> Taken:
+        tx.database["asked"] = tx.database.get("asked", 0) + 1
+        raise TimeoutError("no answer")
+
+    bench = Bench(participant)
+    assert await bench.outcomes(action(), action(attempt=2)) == ["failed handler-error", "failed handler-error"]
+    assert bench.inbox.database == {"asked": 2}
+
+
+async def test_a_handler_whose_database_is_away_says_nothing_about_the_command() -> None:
+    participant = Participant("bank")
+
+    @participant.handles(TAKE, external=True)
+    async def take(_command: Take, _tx: ExternalContext) -> Taken:
+        raise AutoReconnect("connection closed")
+
+    with pytest.raises(Unavailable):
+        await Bench(participant).outcomes(action())
+
+
 class AwayOnce:
     """An inbox whose database is away for one transaction."""
 
     def __init__(self, inbox: Inbox, *, transaction: int) -> None:
-        self.expiry = inbox.expiry
+        self.expiry, self.database = inbox.expiry, inbox.database
         self._inbox = inbox
         self._left = transaction
 

@@ -60,7 +60,7 @@ def test_what_can_never_be_called_is_refused_when_it_is_registered(endpoint: Any
 
 
 def test_a_handler_that_expects_what_its_mode_does_not_give_is_refused() -> None:
-    with pytest.raises(InvalidDefinition, match="takes as `tx` Transaction; with that endpoint it is Context"):
+    with pytest.raises(InvalidDefinition, match="takes as `tx` Transaction; with that endpoint it is ExternalContext"):
         Participant("bank").handles(TAKE, external=True)(_two)  # type: ignore[arg-type]
     with pytest.raises(InvalidDefinition, match="takes as `tx` Transaction; with that endpoint it is BatchTransaction"):
         Participant("bank").handles(TAKE, batch=True)(_two)  # type: ignore[arg-type]
