@@ -1,5 +1,6 @@
 """Participants and sagas by name: the shipped ones, and users' own as `module:attribute`."""
 
+from importlib.util import find_spec
 from typing import TypeVar
 
 from cli.failure import Exit, Failure
@@ -15,14 +16,14 @@ def find_participant(name: str) -> Participant:
     """The participant of that name. Raises `Failure`."""
     if name in SHIPPED:
         return SHIPPED[name]
-    if ":" not in name:
+    if name.isidentifier() and find_spec(name) is None:
         known = ", ".join(SHIPPED)
         raise Failure(f"There is no participant {name!r}. Take {known}, or your own as module:attribute.", Exit.USAGE)
     return find(name, Participant)
 
 
 def find(reference: str, kind: type[T]) -> T:
-    """What `module:attribute` names, of that kind. Raises `Failure`."""
+    """What `module:attribute` names, or a module that has only one, of that kind. Raises `Failure`."""
     try:
         return named(reference, kind)
     except InvalidDefinition as error:

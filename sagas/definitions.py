@@ -7,7 +7,7 @@ from sagas.checks import endpoints
 from sagas.contracts import AnyEndpoint
 from sagas.definition import Saga
 from sagas.errors import InvalidDefinition
-from sagas.imports import imported
+from sagas.imports import imported, named
 from sagas.schemas import same_messages
 
 
@@ -27,7 +27,10 @@ class Definitions:
 
     @classmethod
     def load(cls, modules: str) -> "Definitions":
-        """Every saga at module level in the modules, given as `"package.module,other.module"`."""
+        """Every saga at module level in the modules, given as `"package.module,other.module"`.
+
+        `module:attribute` is that saga alone.
+        """
         names = [name for name in re.split(r"[,\s]+", modules) if name]
         if not names:
             raise InvalidDefinition("no module with sagas is given; write them like 'package.module,other.module'")
@@ -75,6 +78,8 @@ class Definitions:
 
 
 def _sagas_in(name: str) -> list[Saga]:
+    if ":" in name:
+        return [named(name, Saga)]
     found = [value for value in vars(imported(name)).values() if isinstance(value, Saga)]
     if not found:
         raise InvalidDefinition(f"the module {name!r} has no saga: write one at its top level, `order = Saga(...)`")

@@ -41,18 +41,29 @@ def imported(name: str) -> ModuleType:
 
 
 def named(reference: str, kind: type[T]) -> T:
-    """What `module:attribute` names, of that kind; raises `InvalidDefinition` where there is no such thing."""
-    module_name, _, attribute = reference.partition(":")
-    if not attribute:
-        meant = _meant(reference)
-        like = f"{meant}:{meant.rpartition('.')[2]}"
-        raise InvalidDefinition(f"{reference!r} names no {kind.__name__}; write module:attribute, like {like!r}")
+    """What `module:attribute` names, of that kind; a module alone names the only one in it.
+
+    Raises `InvalidDefinition` where there is no such thing.
+    """
+    module_name, colon, attribute = reference.partition(":")
     module = imported(module_name)
+    if not colon:
+        return _only(module, kind)
     found = getattr(module, attribute, None)
     if isinstance(found, kind):
         return found
     instead = _instead(module, attribute, kind)
     raise InvalidDefinition(f"{attribute!r} in module {module_name!r} is not a {kind.__name__}.{instead}")
+
+
+def _only(module: ModuleType, kind: type[T]) -> T:
+    there = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, kind)}
+    names = [f"{module.__name__}:{name}" for name, _ in there.values()]
+    if len(names) > 1:
+        raise InvalidDefinition(f"the module {module.__name__!r} has more than one: write {' or '.join(names[:5])}")
+    for _, value in there.values():
+        return value
+    raise InvalidDefinition(f"the module {module.__name__!r} has no {kind.__name__} at its top level")
 
 
 def _instead(module: ModuleType, attribute: str, kind: type) -> str:

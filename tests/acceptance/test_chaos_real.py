@@ -35,6 +35,8 @@ SHORT = (
     "flush Redis",
     "refuse orchestrator save",
     "lose answers on wire from participants to Redis",
+    "fail after participant handle",
+    "kill after participant handle",
 )
 
 
@@ -57,7 +59,7 @@ def recoveries(result: Result) -> str:
 
 @pytest.mark.timeout(180)
 def test_kills_a_wiped_bus_and_lost_answers_cost_time_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    setup = Setup(faults=named(*KILLS, *SHORT), sagas=150, per_s=12, cancel_rate=0.1)
+    setup = Setup(faults=named(*KILLS, *SHORT), sagas=150, per_s=12, cancel_rate=0.1, external=["charge-payment"])
     looks: list[Look] = []
     result = run(setup, seed=1, onlooker=looks.append)
 

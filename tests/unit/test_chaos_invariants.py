@@ -54,7 +54,7 @@ def test_of_one_that_never_ends_to_complain_enough_is_heard() -> None:
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("support.own_invariants", "names no function; write module:attribute"),
+        ("support.own_invariants", "has more than one: write support.own_invariants:"),
         ("support.own_invariants:no_order_confirmed", "Did you mean 'no_order_is_confirmed'?"),
         ("support.own_invariants:no_function", "is not a function"),
         ("support.own_invariants:it_waits", "it is async"),

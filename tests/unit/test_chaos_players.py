@@ -29,7 +29,7 @@ def test_the_users_own_come_first() -> None:
     [
         (Setup(saga="no.such.module:saga"), "no.such.module"),
         (Setup(saga="sagas.order:nothing"), "is not a Saga"),
-        (Setup(saga="sagas.order"), "write module:attribute, like"),
+        (Setup(saga="sagas.contracts"), "has no Saga at its top level"),
         (Setup(participants=["sagas.order:order"]), "is not a Participant"),
     ],
 )

@@ -75,7 +75,7 @@ def test_a_fault_that_never_strikes_is_no_success(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("run", "no-such-preset"), "is no file, and none of the presets happy-baseline"),
-        (("run", "--saga", "order"), "write module:attribute"),
+        (("run", "--saga", "order"), "there is no module 'order'"),
         (("matrix", "--saga", "no.such:saga"), "there is no module 'no.such'"),
         (("run", "--for", "1m"), "--for is for real runs: add --mode real"),
         (("matrix", "--rate", "5"), "--rate is for real runs: add --mode real"),

@@ -161,9 +161,9 @@ def test_a_module_without_sagas_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("trip:trip", "trip"), ("trip.py", "trip"), ("sagas/order.py", "sagas.order")]
+    ("name", "meant"), [("trip.py", "trip"), ("sagas/order.py", "sagas.order"), ("sagas/order.py:order", "sagas.order")]
 )
-def test_a_file_or_an_attribute_instead_of_a_module_is_told_what_was_meant(name: str, meant: str) -> None:
+def test_a_file_instead_of_a_module_is_told_what_was_meant(name: str, meant: str) -> None:
     with pytest.raises(InvalidDefinition, match=f"like '{meant}'$"):
         Definitions.load(name)
 
@@ -200,9 +200,9 @@ def test_a_module_with_a_wrong_definition_says_what_is_wrong(modules: Path) -> N
 @pytest.mark.parametrize(
     ("reference", "says"),
     [
-        ("trip", "'trip' names no Saga; write module:attribute, like 'trip:trip'"),
-        ("sagas/order.py", "like 'sagas.order:order'"),
-        ("sagas.order:", "write module:attribute"),
+        ("sagas.contracts", "the module 'sagas.contracts' has no Saga at its top level"),
+        ("sagas/order.py", "like 'sagas.order'"),
+        ("sagas.order:", "'' in module 'sagas.order' is not a Saga. Did you mean 'order'?"),
         ("no.such:saga", "there is no module 'no.such'"),
         ("sagas.order:Order", "'Order' in module 'sagas.order' is not a Saga. Did you mean 'order'?"),
     ],
@@ -211,3 +211,18 @@ def test_what_a_reference_does_not_name_is_said(reference: str, says: str) -> No
     with pytest.raises(InvalidDefinition) as raised:
         named(reference, Saga)
     assert says in str(raised.value)
+
+
+def test_a_module_alone_names_the_only_one_in_it(modules: Path) -> None:
+    (modules / "shop_one.py").write_text("from sagas.order import order\nthe_same = order\n")
+    assert named("shop_one", Saga).name == "order"
+    (modules / "shop_two.py").write_text("from copy import copy\nfrom sagas.order import order\nother = copy(order)\n")
+    with pytest.raises(InvalidDefinition, match=r"has more than one: write shop_two:order or shop_two:other$"):
+        named("shop_two", Saga)
+
+
+def test_of_a_module_with_several_sagas_one_can_be_taken_alone(modules: Path) -> None:
+    (modules / "shop_many.py").write_text("from copy import copy\nfrom sagas.order import order\nother = copy(order)\n")
+    with pytest.raises(InvalidDefinition, match="two sagas are called version 1"):
+        Definitions.load("shop_many")
+    assert [saga.name for saga in Definitions.load("shop_many:other")] == ["order"]
