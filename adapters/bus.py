@@ -30,6 +30,7 @@ class Delivery:
     entry_id: str
     fields: Mapping[str, str]
     redelivered: bool = False  #: claimed from another consumer, or delivered before: it comes alone
+    suspect: bool = False  #: it was alone before, too, and never settled: it may be what its process died of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ Verdict = Ack | Leave | Dead
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not known yet: other entries are handled meanwhile. Where it raises, the entry stays pending.
+    """Not known yet: other entries are handled meanwhile, but for a suspect. Where it raises, the entry stays pending.
 
     Whoever gets it awaits or cancels it.
     """

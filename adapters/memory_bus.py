@@ -171,7 +171,8 @@ class MemoryBus:
     async def _wait(self) -> None:
         """Until something changed, or what was left is due again."""
         retrying = None
-        if self.server.down or any(group.pending for group in self.server.groups.values()) or self._has_foreign:
+        foreign = any(subscription.foreign is not None for subscription in self._subscriptions)
+        if foreign or self.server.down or any(group.pending for group in self.server.groups.values()):
             retrying = asyncio.ensure_future(self._look_again_later())
         try:
             await self.changed.wait()
@@ -211,7 +212,9 @@ class MemoryBus:
             self._heals_owed.add(key)
         self._known_groups[key] = group
         if key in self._heals_owed and subscription.on_healed is not None:
-            await self._tell_healed(subscription.on_healed, key)
+            with suppress(Unavailable):  # Owed until it succeeds.
+                await subscription.on_healed(key[0])
+                self._heals_owed.discard(key)
         return group
 
     async def _remember(self, subscription: Subscription, group: Group) -> None:
@@ -219,12 +222,6 @@ class MemoryBus:
         ids = self.server.ids(subscription.stream)[: group.delivered]
         if subscription.foreign is not None and ids:
             await subscription.foreign.places.advance(subscription.stream, settled_until(ids, group.pending))
-
-    async def _tell_healed(self, on_healed: Callable[[str], Awaitable[None]], key: tuple[str, str]) -> None:
-        """Owed until it succeeds."""
-        with suppress(Unavailable):
-            await on_healed(key[0])
-            self._heals_owed.discard(key)
 
     async def _together(self, subscription: Subscription, group: Group, batch: Sequence[Pending]) -> None:
         deliveries, now = [pending.delivery for pending in batch], list(batch)
@@ -253,24 +250,31 @@ class MemoryBus:
         return self._later.add(pending.delivery.entry_id, later, settling, known)
 
     async def _settle_later(self, group: Group, pending: Pending, later: Later) -> None:
+        away = False
         try:
-            with suppress(Unavailable):
-                await self._settle(group, pending, await later.verdict)
+            away = await self._settle(group, pending, await later.verdict) is False
+        except Unavailable:
+            away = True
         except Exception as error:  # noqa: BLE001 - as in `_together`
             log_raised([pending.delivery], error)
+        pending.alone -= away and pending.alone > 0
 
     async def _alone(self, subscription: Subscription, group: Group, pending: Pending) -> bool:
         """One try; `False` where a server was away, which is never counted."""
         pending.owner, pending.in_hand = self, True
         pending.alone += 1
+        waiting, settled = False, None
         try:
             delivery = replace(pending.delivery, redelivered=True)
             verdict = await judge_alone(subscription, delivery, pending.alone, self._alone_limit)
-            settled = await self._settle(group, pending, verdict)
+            if isinstance(verdict, Later):
+                waiting = self._wait_for(group, pending, verdict)
+            else:
+                settled = await self._settle(group, pending, verdict)
         except Unavailable:
             settled = False
         finally:
-            pending.in_hand = False
+            pending.in_hand = waiting
         if settled is False:
             pending.alone -= 1
         return settled is not False
@@ -294,7 +298,3 @@ class MemoryBus:
         if self._on_dead is not None:
             await self._on_dead(delivery, reason)
         return dead_letters(delivery, reason, self._clock.now(), self.streams)
-
-    @property
-    def _has_foreign(self) -> bool:
-        return any(subscription.foreign is not None for subscription in self._subscriptions)

@@ -181,13 +181,14 @@ class Service:
         aside = {command.id for command, chosen in zip(commands, self._aside.choose(commands), strict=True) if chosen}
         here = [command for command in commands if command.id not in aside]
         alone = any(delivery.redelivered for delivery in deliveries)
+        suspect = any(delivery.suspect for delivery in deliveries)
         answers = await (self._turns.alone if alone else self._turns.together)(here) if here else ()
         now = self._clock.now()
         known = iter([self._verdict(command, answer, now) for command, answer in zip(here, answers, strict=True)])
         return [
             message
             if isinstance(message, Dead)
-            else Later(self._aside.begin(message, alone=alone))
+            else Later(self._aside.begin(message, alone=suspect))
             if message.id in aside
             else next(known)
             for message in messages

@@ -28,7 +28,8 @@ In
     faststream_private  what relies on FastStream's private names
     shared              what the parts of one bus have in common
     turns               who may handle entries now
-    verdicts            who is judged alone, and what a dead letter causes
+    verdicts            who is judged alone, and what a dead letter has in it
+    burial              what a dead letter causes on Redis
     alone_counts        how often an entry was tried alone
     takeover            brings back what was delivered and never settled
     progress            how far groups have been delivered

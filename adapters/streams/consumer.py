@@ -6,6 +6,7 @@ one pipeline with the XACK a full server would lose the command and acknowledge 
 One turn at a time: fresh batches, or a slice of entries that come again, alone. An entry that was delivered before is
 never in company: a poisonous one would take its batch along each time. How often it was alone is counted in Redis
 *before* it is handled, so that an entry that kills the process is counted too; a server that is away never counts.
+What comes again and has its verdict later is waited for only if it was alone before: then it is a suspect.
 
 While a large batch waits for a server the next is worked on, where the handler allows it. A small one is waited for:
 the next grows meanwhile, and a batch costs nearly the same however small it is.
@@ -23,14 +24,15 @@ from adapters.bus import Dead, Delivery, Entry, Later, Leave, Subscription, Verd
 from adapters.errors import Unavailable
 from adapters.laters import Laters
 from adapters.streams.alone_counts import AloneCounts
+from adapters.streams.burial import bury, can_do_without
 from adapters.streams.connection import Backoff, text, translating
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
 from adapters.streams.pipeline import Command, answered
-from adapters.streams.publisher import Forbidden, WrongType
+from adapters.streams.publisher import WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.turns import Turns
-from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised, names, without_words
+from adapters.streams.verdicts import judge, judge_alone, log_raised, names, without_words
 from sagas.values import replace
 
 log = structlog.get_logger(__name__)
@@ -66,16 +68,17 @@ class Consumer:
         at_once = self._subscription.at_once if len(ids) >= LARGE else 1
         while len(self._batches) >= at_once:
             await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
-        while self._is_full:
+        while self.is_full:
             await self._later.one()
 
     @property
     def busy(self) -> bool:
         """Whether entries are in hand for which the reader waits."""
-        return self._is_full or len(self.in_hand) > len(self._later)
+        return self.is_full or len(self.in_hand) > len(self._later)
 
     @property
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether so many verdicts are not known yet that no more entries are taken in hand."""
         return len(self._later) >= self._shared.settings.max_records
 
     async def finish(self, within_s: float) -> None:
@@ -103,7 +106,7 @@ class Consumer:
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
         """Claim entries and handle each alone, in one turn. Others that take over find them too fresh to claim."""
         wanted = [entry_id for entry_id in ids if entry_id not in self.in_hand]
-        if not wanted:
+        if not wanted or self.is_full:
             return  # Without waiting for a turn: what else there is to tend must not stand behind a slow handler.
         async with self._turns.alone():
             deliveries = await self._claim(wanted, min_idle_ms)
@@ -115,10 +118,17 @@ class Consumer:
                 for delivery in deliveries:
                     await self._alone(delivery)
             finally:
-                self.in_hand.difference_update(claimed)
+                self.in_hand.difference_update(claimed.keys() - self._later.ids)
         for entry_id in wanted:
             if entry_id not in claimed:
                 await self._not_claimed(entry_id)
+
+    async def keep(self, min_idle_ms: int) -> None:
+        """Say of entries whose verdict is not known yet that they are in hand: nobody finds them idle."""
+        stream, group, shared = self._subscription.stream, self._subscription.group, self._shared
+        if ids := self._later.ids:
+            with translating():
+                await shared.client.xclaim(stream, group, shared.consumer, min_idle_ms, [*ids], justid=True)
 
     async def _claim(self, ids: Sequence[str], min_idle_ms: int) -> list[Delivery]:
         stream, group, shared = self._subscription.stream, self._subscription.group, self._shared
@@ -164,44 +174,43 @@ class Consumer:
         theirs: list[Verdict] = []
         for delivery, verdict in zip(deliveries, verdicts, strict=True):
             if isinstance(verdict, Later):
-                settling, entry_id = partial(self._settle_later, delivery, verdict), delivery.entry_id
-                self._later.add(entry_id, verdict, settling, partial(self.in_hand.discard, entry_id))
+                self._wait_for(delivery, verdict)
             else:
                 known.append(delivery)
                 theirs.append(verdict)
         return known, theirs
 
-    async def _settle_later(self, delivery: Delivery, later: Later) -> None:
-        """What stays unsettled comes again, alone."""
-        try:
-            unsettled = await self._settle([delivery], [await later.verdict])
-            for error in unsettled.values():
-                raise error
-        except Unavailable as error:
-            await self._away(error)
-        except Exception as error:  # noqa: BLE001 - a handler's bug leaves its entry pending, whatever it was
-            log_raised([delivery], error)
-        else:
-            self._backoff.reset()
+    def _wait_for(self, delivery: Delivery, later: Later) -> None:
+        settling, entry_id = partial(self._settle_one, delivery, later), delivery.entry_id
+        self._later.add(entry_id, later, settling, partial(self.in_hand.discard, entry_id))
 
     async def _alone(self, delivery: Delivery) -> None:
-        """One try with one entry. What stays unsettled is in `left` and comes again at the next tending."""
+        """One try with one entry."""
         if self._shared.stopping.is_set():
             return
         counted = 0
         try:
             counted = await self._counts.add(delivery.entry_id)
-            verdict = await judge_alone(self._subscription, delivery, counted, self._shared.settings.alone_limit)
-            unsettled = await self._settle([delivery], [verdict])
-            for error in unsettled.values():
+            given = await judge_alone(self._subscription, delivery, counted, self._shared.settings.alone_limit)
+        except Unavailable as error:
+            await self._away(error, counted=delivery if counted else None)
+            return
+        if isinstance(given, Later):
+            self._wait_for(delivery, given)
+        else:
+            await self._settle_one(delivery, given)
+
+    async def _settle_one(self, delivery: Delivery, given: Verdict | Later) -> None:
+        """What stays unsettled is in `left` and comes again, alone, at the next tending."""
+        try:
+            verdict = await given.verdict if isinstance(given, Later) else given
+            for error in (await self._settle([delivery], [verdict])).values():
                 raise error
         except WrongType as error:
             log.warning("publishing-refused", **names(delivery), error=str(error))
         except Unavailable as error:
-            if counted:
-                await self._counts.take_back(delivery.entry_id)
-            await self._away(error)
-        except Exception as error:  # noqa: BLE001 - entries that cannot be encoded, say: this one's fault, and counted
+            await self._away(error, counted=delivery if delivery.redelivered else None)
+        except Exception as error:  # noqa: BLE001 - a handler's bug, or entries that cannot be encoded: its own fault
             log_raised([delivery], error)
         else:
             self._backoff.reset()
@@ -217,7 +226,7 @@ class Consumer:
                 self._leave(delivery, verdict)
                 continue
             if isinstance(verdict, Dead):
-                caused = await self._bury(delivery, verdict.reason)
+                caused = await bury(self._shared, delivery, verdict.reason)
                 buried.add(delivery.entry_id)
             else:
                 caused = verdict.publish
@@ -228,20 +237,15 @@ class Consumer:
         failed = {
             owner: error
             for entry, owner, error in zip(entries, owners, results, strict=True)
-            if error is not None and not (owner in buried and self._is_hopeless(entry, error))
+            if error is not None and not (owner in buried and self._can_do_without(entry, error))
         }
         settled = [delivery for delivery in settled if delivery.entry_id not in failed]
         await self._acknowledge(settled, counted=deliveries[0].redelivered)
         self._shared.counts.dead += len(buried.difference(failed))
         return failed
 
-    def _is_hopeless(self, entry: Entry, error: Unavailable) -> bool:
-        """Whether a burial can do without this entry, which will never be taken."""
-        if not self._shared.streams.is_dead(entry.stream):
-            # A dead command may well name no stream in `replyto`: that must not keep it from being buried.
-            return isinstance(error, WrongType)
-        # Beside a stream of others we may write nothing; the copy that the application has must do then.
-        return self._subscription.foreign is not None and isinstance(error, WrongType | Forbidden)
+    def _can_do_without(self, entry: Entry, error: Unavailable) -> bool:
+        return can_do_without(self._shared, entry, error, foreign=self._subscription.foreign is not None)
 
     async def _acknowledge(self, deliveries: Sequence[Delivery], *, counted: bool) -> None:
         if not deliveries:
@@ -258,24 +262,10 @@ class Consumer:
             self.left.pop(entry_id, None)
         self._shared.counts.settled += len(ids)
 
-    async def _bury(self, delivery: Delivery, reason: str) -> tuple[Entry, ...]:
-        """The entries that a dead letter causes; the application has its copy first, for Redis may lose ours."""
-        log.warning("entry-dead", **names(delivery), reason=without_words(reason))
-        await self._tell_dead(delivery, reason)
-        return dead_letters(delivery, reason, self._shared.clock.now(), self._shared.streams)
-
-    async def _tell_dead(self, delivery: Delivery, reason: str) -> None:
-        if self._shared.on_dead is None:
-            return
-        try:
-            await self._shared.on_dead(delivery, reason)
-        except Unavailable:
-            raise
-        except Exception as error:  # The letter itself is safe; a failing copy must not block the stream.
-            log.error("dead-letter-copy-failed", **names(delivery), exc_info=error)
-
-    async def _away(self, error: Unavailable) -> None:
-        """A server is away: wait with the turn in hand, so that nothing more is read for nothing."""
+    async def _away(self, error: Unavailable, *, counted: Delivery | None = None) -> None:
+        """A server is away: wait with the turn in hand, so that nothing more is read for nothing. It never counts."""
+        if counted is not None:
+            await self._counts.take_back(counted.entry_id)
         self._shared.counts.unavailable += 1
         log.warning("unavailable", stream=self._subscription.stream, error=str(error))
         await self._backoff.pause()

@@ -13,6 +13,7 @@ from adapters.errors import Unavailable
 from adapters.streams.envelope import MAX_ID_CHARS, failed_reply, time_text
 from adapters.streams.names import Streams
 from adapters.tracing.context import trace_id_of
+from sagas.values import replace
 
 log = structlog.get_logger(__name__)
 
@@ -25,16 +26,19 @@ async def judge(subscription: Subscription, deliveries: Sequence[Delivery]) -> S
     return verdicts
 
 
-async def judge_alone(subscription: Subscription, delivery: Delivery, counted: int, limit: int) -> Verdict:
+async def judge_alone(subscription: Subscription, delivery: Delivery, counted: int, limit: int) -> Verdict | Later:
     """Ask about one entry that was delivered before, for the `counted`-th time alone. Raises only `Unavailable`.
 
     An entry that was alone `limit` times without being settled is dead. A count beyond the limit means that the
-    process died with it the last time: it is not even tried.
+    process died with it the last time: it is not even tried. The verdict on a suspect is waited for here.
     """
     if counted > limit:
         return Dead(f"delivered alone {limit} times, and never settled")
     try:
-        (given,) = await judge(subscription, [delivery])
+        suspect = counted > 1
+        (given,) = await judge(subscription, [replace(delivery, suspect=suspect)])
+        if isinstance(given, Later) and not suspect:
+            return given
         verdict = await given.verdict if isinstance(given, Later) else given
     except Unavailable:
         raise
