@@ -106,7 +106,7 @@ class Consumer:
     async def claim(self, ids: Sequence[str], min_idle_ms: int) -> None:
         """Claim entries and handle each alone, in one turn. Others that take over find them too fresh to claim."""
         wanted = [entry_id for entry_id in ids if entry_id not in self.in_hand]
-        if not wanted or self.is_full:
+        if not wanted:
             return  # Without waiting for a turn: what else there is to tend must not stand behind a slow handler.
         async with self._turns.alone():
             deliveries = await self._claim(wanted, min_idle_ms)

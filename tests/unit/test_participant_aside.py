@@ -1,6 +1,7 @@
 """Slow calls to the outside: they hold up nobody but those about the same action."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from support.participants import (
     replies_of,
     revoke,
 )
-from support.waiting import eventually
+from support.waiting import eventually, quiet
 
 
 class Outside:
@@ -94,3 +95,21 @@ async def test_so_many_calls_are_made_side_by_side(participant: Participant, ben
     await asyncio.gather(*waiting)
 
     assert (len(waiting), outside.most) == (9, 3)
+
+
+async def test_what_comes_again_waits_for_its_turn_and_a_suspect_for_nobody(
+    participant: Participant, bench: Bench, outside: Outside
+) -> None:
+    service = Service(participant, bench.inbox, bench.clock, at_once=AtOnce(external=1))
+    waiting = []
+    for saga_id, suspect in (("s1", False), ("s2", False), ("s3", True)):
+        (again,) = [replace(each, redelivered=True, suspect=suspect) for each in deliveries([action(saga_id)])]
+        (later,) = await service.handle([again])
+        assert isinstance(later, Later)
+        waiting.append(asyncio.ensure_future(later.verdict))
+    await eventually(lambda: outside.waiting == 2)
+    await quiet()
+    assert outside.most == 2, "the first, and beside it the suspect"
+
+    outside.answer.set()
+    assert all(isinstance(verdict, Ack) for verdict in await asyncio.gather(*waiting))
