@@ -72,7 +72,7 @@ class Story:
         """The newest decision sends this one command, `reserve-stock` or `inventory.revoke`, with these fields."""
         types = [command.type for command in self.decision.commands]
         assert len(types) == 1, f"expected {name}, but {types} are sent; {self}"
-        (self.command,) = self.decision.commands
+        (self.command,), self._has_its_answer = self.decision.commands, False
         assert name in (self.command.type, self.command.type.split(".")[1], self.command.step), f"{types}; {self}"
         assert attempt in (None, self.command.attempt), f"attempt {self.command.attempt}; {self}"
         assert id in (None, self.command.id), f"id {self.command.id}; {self}"
@@ -82,7 +82,7 @@ class Story:
 
     def answering(self, command: CommandMessage) -> Self:
         """The next answer is to this earlier command."""
-        self.command = command
+        self.command, self._has_its_answer = command, False
         return self
 
     def succeeded(self, **data: Any) -> Self:
@@ -247,6 +247,9 @@ class Story:
         return {} if endpoint is None else example(endpoint.reply, Random(0))
 
     def _answered(self, outcome: Outcome, data: Json, attempt: int | None = None) -> Self:
+        late = self.state.status.ended and self._has_its_answer
+        assert not late, f"{self.command.id} has its answer; `answering(story.command)` gives a late one. And {self}"
+        self._has_its_answer = True
         attempt = self.command.attempt if attempt is None else attempt
         return self.told(Replied(ReplyMessage(self.command.id, outcome, data, attempt)))
 

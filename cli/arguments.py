@@ -10,7 +10,7 @@ import typer
 
 import client
 from cli.failure import Exit, Failure
-from sagas.durations import seconds
+from sagas.durations import WRITTEN_LIKE, seconds
 
 _LONGEST_S = 100 * 365.25 * 86_400
 
@@ -51,12 +51,12 @@ def examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *(f"  $ {line}" for line in lines)])
 
 
-def duration_s(text: str, option: str) -> float:
+def duration_s(text: str, option: str, *, also: str = "") -> float:
     """A duration in seconds, as `10s`, `2m`, or a number of seconds."""
     try:
         found = seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
     except ValueError as error:
-        raise Failure(f"{option}: {error}", Exit.USAGE) from error
+        raise Failure(f"{option}: {text!r} is not a duration; {WRITTEN_LIKE}{also}.", Exit.USAGE) from error
     if found > _LONGEST_S:
         raise Failure(f"{option}: {text} is longer than a hundred years.", Exit.USAGE)
     return found
@@ -67,7 +67,8 @@ def moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.now(UTC) - timedelta(seconds=duration_s(text, "--since"))
+        ago_s = duration_s(text, "--since", also=", or a time like 2030-01-31T12:00Z")
+        return datetime.now(UTC) - timedelta(seconds=ago_s)
     if found.tzinfo is None:
         raise Failure(f"--since: {text!r} has no time zone; add one, as in {text}Z", Exit.USAGE)
     return found

@@ -21,6 +21,7 @@ from orchestrator.core.decide import begin, decide
 from orchestrator.core.state import Decision, Message, SagaState, Woken
 from orchestrator.documents import Change
 from orchestrator.identity import command_of, names
+from orchestrator.in_flight import LOAD_IT
 from orchestrator.observer import Applied, Observer, Unobserved
 from orchestrator.shares import WHOLE, Share
 from orchestrator.store import SagaStore
@@ -246,7 +247,7 @@ class Engine:
         saga = self.definitions.get(state.saga, state.version)
         if saga is not None and saga.fingerprint == state.fingerprint:
             return saga
-        log.error("definition-unknown", **names(state), saga=state.saga, version=state.version)
+        log.error("definition-unknown", **names(state), saga=state.saga, version=state.version, reason=LOAD_IT)
         return None
 
     async def resend(self, participant: str | None, page: int = 500, share: Share = WHOLE) -> int:

@@ -11,6 +11,9 @@ from sagas import Definitions
 
 log = structlog.get_logger(__name__)
 
+#: What is to be done about sagas that nobody here can go on with.
+LOAD_IT = "they wait until a process has the definition that they began with: load it beside newer ones"
+
 
 class ChangedDefinition(Exception):
     """A definition was changed while sagas of it are in flight: give the changed one a new version."""
@@ -21,7 +24,7 @@ async def check_in_flight(store: SagaStore, definitions: Definitions) -> None:
     found = await store.in_flight()
     for one in found:
         if is_unknown(one, definitions):
-            log.error("definition-unknown", saga=one.saga, version=one.version, sagas=one.count)
+            log.error("definition-unknown", saga=one.saga, version=one.version, sagas=one.count, reason=LOAD_IT)
     changed = [one for one in found if is_changed(one, definitions)]
     if changed:
         raise ChangedDefinition("\n".join(said(one) for one in changed))

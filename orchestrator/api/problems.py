@@ -76,10 +76,14 @@ def invalid(part: str, faults: Sequence[Fault]) -> Problem:
     return Problem(Kind.INVALID_REQUEST, f"There {said} in the {part}; see `errors`.", faults=faults)
 
 
+#: Pydantic's words name classes of ours, or of Python.
+_WORDS = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "Input should be a JSON object")
+
+
 def faults_of(error: ValidationError, under: str = "") -> list[Fault]:
     """A validation error's faults, without the values that were sent."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Fault(under + pointer(one["loc"]), one["msg"]) for one in found]
+    return [Fault(under + pointer(one["loc"]), _WORDS.get(one["type"], one["msg"])) for one in found]
 
 
 def fault_of(error: NotStorable, under: str = "") -> Fault:

@@ -97,6 +97,7 @@ async def test_what_does_not_fit_is_refused_with_its_place(api: Api, body: Any, 
     answer = await api.send(json.dumps(body).encode())
     problem(answer, "invalid-request", 422)
     assert where in pointers(answer)
+    assert "dictionary" not in answer.text  # They are called objects there.
     assert not api.store.sagas
 
 

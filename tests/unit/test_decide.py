@@ -131,6 +131,7 @@ def test_a_reply_to_another_command_than_the_pending_one_changes_nothing() -> No
 def test_a_completed_saga_changes_no_more() -> None:
     story = given(shape("n")).started().sent("one").succeeded().is_completed()
     for again in (story.succeeded, story.rejected, story.failed):
+        story.answering(story.command)
         again().nothing_changed()
     story.cancelled().refused("not-running")
     for request in (story.retried, story.skipped, story.aborted):
@@ -139,7 +140,7 @@ def test_a_completed_saga_changes_no_more() -> None:
 
 def test_a_compensated_saga_changes_no_more() -> None:
     story = given(shape("u")).started().sent("one").rejected().is_compensated()
-    story.succeeded().nothing_changed()
+    story.answering(story.command).succeeded().nothing_changed()
     story.cancelled().refused("not-running")
     story.retried().refused("not-stuck")
 

@@ -30,3 +30,10 @@ def test_another_cause_than_the_one_expected_says_which() -> None:
         story().rejected("out-of-stock").because("broken")
     with pytest.raises(AssertionError, match="nothing has failed"):
         story().because("broken")
+
+
+def test_an_answer_after_the_end_must_be_meant() -> None:
+    ended = story().rejected("out-of-stock")
+    with pytest.raises(AssertionError, match=r"has its answer; .* the saga is compensated because of out-of-stock"):
+        ended.succeeded()
+    ended.answering(ended.command).succeeded().nothing_changed()
