@@ -58,7 +58,7 @@ class Running:
     async def start(self) -> None:
         """Begin to handle commands. Returns at once also while Redis or MongoDB is away: it keeps trying."""
         await self.bus.start()
-        self.tasks.extend(asyncio.create_task(each.run()) for each in self.ledgers)
+        self.tasks.extend(asyncio.create_task(work) for work in (self._look(), *(each.run() for each in self.ledgers)))
 
     async def stop(self) -> None:
         """Finish the batches in hand, then close every connection."""
@@ -67,6 +67,13 @@ class Running:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.bus.stop()
         await self.mongo.close()
+
+    async def _look(self) -> None:
+        """Say at the start what is wrong with MongoDB: else nobody hears of it before the first command comes."""
+        try:
+            await self.mongo.ping()
+        except Unavailable as error:
+            log.warning("waiting-for-mongodb", reason=str(error))
 
     async def problems(self) -> list[str]:
         """What is wrong right now, in words."""

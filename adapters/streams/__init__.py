@@ -41,6 +41,7 @@ In
 Servers
     address             where a Redis is, from its URL
     connection          the client, and its errors as ours
+    outages             what is said of a server that is away
     masters             who is master, as Sentinels say
 
 For operators and examiners

@@ -13,6 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
@@ -27,6 +28,8 @@ Client = Redis
 
 #: What a server or the network does to a call; a cluster that can't be reached is no `RedisError` to redis-py.
 LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
+
+_SILENT = (RedisConnectionError, RedisTimeoutError, RedisClusterException, OSError, TimeoutError)
 
 MOST_TO_A_NODE = 1_000  #: connections to one server of a cluster; each subscription has one, and a few are shared
 
@@ -112,9 +115,14 @@ class translating:  # noqa: N801 - used as if it were a function
             raise unavailable(error) from error
 
 
+class Silent(Unavailable):
+    """The server does not answer at all, whatever it is asked."""
+
+
 def unavailable(error: BaseException) -> Unavailable:
     """The error in our words."""
-    return Unavailable(f"Redis: {type(error).__name__}: {str(error)[:200]}")
+    kind = Silent if isinstance(error, _SILENT) else Unavailable
+    return kind(f"Redis: {type(error).__name__}: {str(error)[:200]}")
 
 
 def text(raw: object) -> str:

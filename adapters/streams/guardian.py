@@ -81,6 +81,7 @@ class Guardian:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._reader.stop()  # `watch` may have been about to start it.
+        self._shared.outages.forget(self.stream)
         with suppress(Unavailable):
             await self._farewell()
 
@@ -91,33 +92,26 @@ class Guardian:
         return f"{self.stream} is not being read by {self.group}: {self._reader.failure or self._trouble}"
 
     async def _loop(self, step: Callable[[], Awaitable[None]], every_s: float) -> None:
-        backoff, away = self._shared.backoff(), ""
-        stopping = self._shared.stopping
+        backoff, stopping = self._shared.backoff(), self._shared.stopping
         while not stopping.is_set():
             try:
                 await step()
             except Exception as error:  # noqa: BLE001 - a guardian that dies guards nothing
-                away = self._tell(step, error, away)
+                self._tell(step, error)
                 self._takeover.distrust_heartbeats()
                 if step == self._watch:
                     self._doubtful, self._trouble = (True, str(error) or type(error).__name__)
                 await backoff.pause()
             else:
-                if away:
-                    log.info("stream-back", stream=self.stream, step=step.__name__)
-                away = ""
+                self._shared.outages.over(self.stream, step.__name__)
                 backoff.reset()
                 await wait(self._shared.clock, every_s, stopping)
 
-    def _tell(self, step: Callable[[], Awaitable[None]], error: Exception, away: str) -> str:
-        """Log what went wrong, a server that is away once; `away` is why it was at the last try. Why it is now."""
-        where = {"stream": self.stream, "step": step.__name__}
-        if not isinstance(error, Unavailable):
-            log.warning("guardian-step-failed", **where, exc_info=error)
-            return away
-        if (reason := str(error)) != away:
-            log.warning("stream-away", **where, reason=reason)
-        return reason
+    def _tell(self, step: Callable[[], Awaitable[None]], error: Exception) -> None:
+        if isinstance(error, Unavailable):
+            self._shared.outages.met(self.stream, step.__name__, error)
+        else:
+            log.warning("guardian-step-failed", stream=self.stream, step=step.__name__, exc_info=error)
 
     async def _beat(self) -> None:
         shared = self._shared

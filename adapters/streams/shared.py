@@ -11,6 +11,7 @@ from adapters.clock import Clock
 from adapters.streams.connection import Backoff, Client
 from adapters.streams.counts import Counts
 from adapters.streams.names import Streams
+from adapters.streams.outages import Outages
 from adapters.streams.pipeline import Pipeline
 from adapters.streams.publisher import Publisher
 from adapters.streams.settings import StreamSettings
@@ -41,6 +42,7 @@ class Shared:
     on_dead: OnDead | None = None
     counts: Counts = field(default_factory=Counts)
     watchers: Watchers = field(default_factory=Watchers)
+    outages: Outages = field(default_factory=Outages)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def backoff(self) -> Backoff:

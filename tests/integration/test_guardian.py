@@ -131,6 +131,28 @@ async def test_redis_may_be_down_at_the_start_and_come_later(own_redis: RedisSer
     await eventually(lambda: handler.names == ["1"])
 
 
+async def test_a_redis_that_is_away_is_told_once_for_all_streams_and_so_is_its_end(
+    world: RedisWorld, own_redis: RedisServer
+) -> None:
+    own_redis.stop()
+    bus = world.bus()
+    for name in ("p", "q", "r"):
+        bus.subscribe(Subscription(world.streams.commands(name), name, Recorder()))
+
+    async def all_were_away() -> bool:
+        streams = [problem for problem in await bus.problems() if "is not being read" in problem]
+        return len(streams) == 3 and all("connecting to" in problem for problem in streams)
+
+    with capture_logs() as logged:
+        await bus.start()
+        await eventually(all_were_away)
+        own_redis.start()
+        await eventually(lambda: any(told["event"] == "redis-back" for told in logged))
+    told = [one for one in logged if one["event"].startswith(("redis-", "stream-"))]
+    assert [one["event"] for one in told] == ["redis-away", "redis-back"]
+    assert "connecting to" in told[0]["reason"]
+
+
 async def test_what_is_refused_is_told_once_with_the_reason_and_so_is_its_end(world: RedisWorld) -> None:
     await reading(world, Recorder())
 

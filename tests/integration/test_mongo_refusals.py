@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.errors import Unavailable
 from adapters.mongo import Driver, Mongo, Session, translating
 from adapters.servers import MongoServer, initiate_replica_set
 from chaos.real.servers import ChaosMongo, RealServers
 from orchestrator.app import Orchestrator
+from participants.app import SHIPPED, build
+from participants.settings import ParticipantSettings
 from support.api import problem
 from support.doctors import standalone
 from support.services import ordering, settings_for
@@ -115,3 +118,14 @@ async def test_nothing_is_started_on_a_server_that_belongs_to_no_replica_set(
         problem(refused, "unavailable", 503)
         assert (await client.get("/readyz")).status_code == 503
     await orchestrator.stop()
+
+
+async def test_a_participant_says_so_before_the_first_command_comes(standalone: MongoServer, redis_url: str) -> None:
+    settings = ParticipantSettings(mongo_url=standalone.url.replace("replicaSet=rs0", ""), redis_url=redis_url)
+    with capture_logs() as logs:
+        running = build(SHIPPED["inventory"], settings=settings)
+        await running.start()
+        await eventually(lambda: any(log["event"] == "waiting-for-mongodb" for log in logs))
+        await running.stop()
+    (said,) = [log["reason"] for log in logs if log["event"] == "waiting-for-mongodb"]
+    assert "--replSet rs0" in said
