@@ -68,7 +68,7 @@ def _next(saga: Saga, pending: Pending) -> str:
     if pending.budget is None or pending.attempt < pending.budget:
         return "it is asked again"
     if pending.kind is not Kind.ACTION:
-        return "a person must look"
+        return "the saga is stuck, and a person must look"
     if saga.steps[saga.index(pending.step)].undo is None:
         return "the step is revoked"
     return "the step and those before it are undone"

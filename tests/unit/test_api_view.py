@@ -107,7 +107,7 @@ def test_a_step_that_is_tried_for_ever_asks_for_attention_after_ten_attempts() -
 def test_the_last_attempt_of_an_undo_says_that_a_person_must_look() -> None:
     said = waiting_for(with_attempt(after(reserved, rejection), 20), order)
     assert said is not None
-    assert said.endswith("a person must look.")
+    assert said.endswith(": the saga is stuck, and a person must look.")
 
 
 def test_a_step_without_undo_is_revoked_after_its_last_attempt() -> None:
