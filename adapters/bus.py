@@ -29,8 +29,8 @@ class Delivery:
     stream: str
     entry_id: str
     fields: Mapping[str, str]
-    redelivered: bool = False  #: claimed from another consumer, or delivered before: it comes alone
-    suspect: bool = False  #: it was alone before, too, and never settled: it may be what its process died of
+    redelivered: bool = False  #: claimed from another consumer, or delivered before: it comes by itself
+    suspect: bool = False  #: the same has happened before: it may be what its process died of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Not settled: leave it pending; it is delivered again, alone, and after N times alone it is a dead letter."""
+    """Not settled: leave it pending; it is delivered again, by itself, and after N such times it is a dead letter."""
 
     reason: str
 
@@ -68,7 +68,7 @@ class Later:
 
 
 #: Gets a batch in stream order and returns one verdict for each delivery. `Unavailable` leaves the whole batch
-#: pending and is never counted; any other exception leaves it pending too, and each entry comes again alone.
+#: pending and is never counted; any other exception leaves it pending too, and each entry comes again by itself.
 Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict | Later]]]
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from adapters.bus import Later
+from adapters.bus import Delivery, Later
 
 
 class Laters:
@@ -12,6 +12,7 @@ class Laters:
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.again: set[str] = set()  #: ids of those that had been delivered before
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -27,25 +28,28 @@ class Laters:
         return set(self._tasks.values())
 
     def add(
-        self, entry_id: str, later: Later, settling: Callable[[], Coroutine[Any, Any, None]], known: Callable[[], None]
-    ) -> bool:
+        self, of: Delivery, later: Later, settling: Callable[[], Coroutine[Any, Any, None]], known: Callable[[], None]
+    ) -> None:
         """Settle the entry once its verdict is known, then call `known`, whatever has become of it.
 
-        False where the entry is here already: it was delivered anew, by a group that was made again.
+        Of one that is here already, because a group that was made again has delivered it anew, the first counts.
         """
+        entry_id = of.entry_id
         if entry_id in self._tasks:
             later.verdict.cancel()
-            return False
+            return
+        if of.redelivered:
+            self.again.add(entry_id)
 
         def over(task: asyncio.Task[None]) -> None:
             if task.cancelled():  # Maybe before it had begun to wait.
                 later.verdict.cancel()
             del self._tasks[entry_id]
+            self.again.discard(entry_id)
             known()
 
         task = self._tasks[entry_id] = asyncio.create_task(settling())
         task.add_done_callback(over)
-        return True
 
     async def one(self) -> None:
         """Until one of them is known."""

@@ -9,17 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 
-from adapters.bus import Ack, Delivery, Entry, Later, Leave, OnPublish, Progress, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Entry, Leave, OnPublish, Progress, Subscription, Verdict
 from adapters.clock import Clock
 from adapters.errors import Unavailable
-from adapters.laters import Laters
+from adapters.memory_consumer import MemoryConsumer, Settled
 from adapters.memory_foreign import delivered_at, settled_until
 from adapters.memory_server import Group, MemoryServer, Pending
 from adapters.streams.names import Streams
-from adapters.streams.verdicts import dead_letters, judge, judge_alone, log_raised
-from sagas.values import replace
+from adapters.streams.verdicts import dead_letters
 
 
 class MemoryBus:
@@ -38,9 +36,9 @@ class MemoryBus:
     ) -> None:
         self._clock = clock
         self.server = server or MemoryServer(clock)
+        self._consumer = MemoryConsumer(self, self.server, self._settle, alone_limit)
         self.streams = Streams(prefix)
         self._max_records = max_records
-        self._alone_limit = alone_limit
         self._retry_s = retry_s
         self.lease_s, self.renew_every_s = 3.0, 1.0
         self.in_order = True
@@ -50,7 +48,6 @@ class MemoryBus:
         self._known_groups: dict[tuple[str, str], Group] = {}
         self._heals_owed: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
-        self._later = Laters()
         self._stopping = False
         self._retry_at = clock.now()
         self.changed = asyncio.Event()  #: there may be something to do
@@ -122,12 +119,12 @@ class MemoryBus:
         self.changed.set()
         if self._task is not None:
             await self._task
-        await asyncio.gather(*self._later.tasks)
+        await self._consumer.wait()
         self._leave()
 
     def kill(self) -> None:
         """Stop in the middle of whatever is in hand, as SIGKILL does; others take it over."""
-        for task in filter(None, [self._task, *self._later.tasks]):
+        for task in filter(None, [self._task, *self._consumer.waiting]):
             task.cancel()
         self._leave()
 
@@ -143,8 +140,8 @@ class MemoryBus:
 
     async def run_until_idle(self) -> None:
         """Deliver until nothing more can be done now; what only waits for a server that is away stays pending."""
-        while await self.deliver() or self._later:
-            await asyncio.gather(*self._later.tasks)
+        while await self.deliver() | await self._consumer.wait():
+            pass
 
     async def deliver(self, *, again: bool = True) -> bool:
         """One round: each subscription's unsettled entries (with `again`), each alone, then one fresh batch.
@@ -188,7 +185,7 @@ class MemoryBus:
         moved = False
         for pending in list(group.pending.values()):
             if pending.is_left_to(self):
-                moved |= await self._alone(subscription, group, pending)
+                moved |= await self._consumer.alone(subscription, pending)
         return moved
 
     async def _deliver_fresh(self, subscription: Subscription, group: Group) -> bool:
@@ -198,7 +195,7 @@ class MemoryBus:
         batch = [Pending(delivery, self) for delivery, _ in fresh]
         group.pending.update((pending.delivery.entry_id, pending) for pending in batch)
         if batch:
-            await self._together(subscription, group, batch)
+            await self._consumer.together(subscription, batch)
             await self._remember(subscription, group)
         return bool(batch)
 
@@ -223,72 +220,15 @@ class MemoryBus:
         if subscription.foreign is not None and ids:
             await subscription.foreign.places.advance(subscription.stream, settled_until(ids, group.pending))
 
-    async def _together(self, subscription: Subscription, group: Group, batch: Sequence[Pending]) -> None:
-        deliveries, now = [pending.delivery for pending in batch], list(batch)
-        try:
-            given = list(zip(batch, await judge(subscription, deliveries), strict=True))
-            for pending, verdict in given:
-                if isinstance(verdict, Later) and self._wait_for(group, pending, verdict):
-                    now.remove(pending)
-            for pending, verdict in given:
-                if not isinstance(verdict, Later):
-                    await self._settle(group, pending, verdict)
-        except Unavailable:
-            pass  # All stay pending, and nothing is counted.
-        except Exception as error:  # noqa: BLE001 - whatever a handler's bug is, its entries come again, each alone
-            log_raised(deliveries, error)
-        finally:
-            for pending in now:
-                pending.in_hand = False
-
-    def _wait_for(self, group: Group, pending: Pending, later: Later) -> bool:
-        def known() -> None:
-            pending.in_hand = False
-            self.changed.set()
-
-        settling = partial(self._settle_later, group, pending, later)
-        return self._later.add(pending.delivery.entry_id, later, settling, known)
-
-    async def _settle_later(self, group: Group, pending: Pending, later: Later) -> None:
-        away = False
-        try:
-            away = await self._settle(group, pending, await later.verdict) is False
-        except Unavailable:
-            away = True
-        except Exception as error:  # noqa: BLE001 - as in `_together`
-            log_raised([pending.delivery], error)
-        pending.alone -= away and pending.alone > 0
-
-    async def _alone(self, subscription: Subscription, group: Group, pending: Pending) -> bool:
-        """One try; `False` where a server was away, which is never counted."""
-        pending.owner, pending.in_hand = self, True
-        pending.alone += 1
-        waiting, settled = False, None
-        try:
-            delivery = replace(pending.delivery, redelivered=True)
-            verdict = await judge_alone(subscription, delivery, pending.alone, self._alone_limit)
-            if isinstance(verdict, Later):
-                waiting = self._wait_for(group, pending, verdict)
-            else:
-                settled = await self._settle(group, pending, verdict)
-        except Unavailable:
-            settled = False
-        finally:
-            pending.in_hand = waiting
-        if settled is False:
-            pending.alone -= 1
-        return settled is not False
-
-    async def _settle(self, group: Group, pending: Pending, verdict: Verdict) -> bool | None:
-        """`True`: acknowledged; `None`: left by its handler; `False`: its entries could not be published."""
+    async def _settle(self, subscription: Subscription, delivery: Delivery, verdict: Verdict) -> Settled:
         if isinstance(verdict, Leave):
             return None
-        entries = verdict.publish if isinstance(verdict, Ack) else await self._bury(pending.delivery, verdict.reason)
+        entries = verdict.publish if isinstance(verdict, Ack) else await self._bury(delivery, verdict.reason)
         results = await self.publish(entries)
         if self.server.down or any(result is not None for result in results):
             return False
-        await self.before_acknowledging(pending.delivery)
-        group.pending.pop(pending.delivery.entry_id, None)
+        await self.before_acknowledging(delivery)
+        self.server.acknowledge(subscription.stream, subscription.group, delivery.entry_id)
         return True
 
     async def before_acknowledging(self, delivery: Delivery) -> None:

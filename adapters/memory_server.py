@@ -124,6 +124,16 @@ class MemoryServer:
         if self.down:
             raise Unavailable("the server is down")
 
+    def pending(self, stream: str, group: str, entry_id: str) -> Pending | None:
+        """The entry, where the group that is there now has it and it is not settled."""
+        found = self.groups.get((stream, group))
+        return None if found is None else found.pending.get(entry_id)
+
+    def acknowledge(self, stream: str, group: str, entry_id: str) -> None:
+        """As XACK: in the group that is there now, by whomever."""
+        if (stream, group) in self.groups:
+            self.groups[stream, group].pending.pop(entry_id, None)
+
     def first(self, stream: str, name: str, *, settled: bool) -> datetime | None:
         """When the first entry came that its group was not given yet, or has not settled."""
         group = self.groups.get((stream, name), Group())

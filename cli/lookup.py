@@ -1,6 +1,5 @@
 """Participants and sagas by name: the shipped ones, and users' own as `module:attribute`."""
 
-from importlib.util import find_spec
 from typing import TypeVar
 
 from cli.failure import Exit, Failure
@@ -16,10 +15,13 @@ def find_participant(name: str) -> Participant:
     """The participant of that name. Raises `Failure`."""
     if name in SHIPPED:
         return SHIPPED[name]
-    if name.isidentifier() and find_spec(name) is None:
+    try:
+        return find(name, Participant)
+    except Failure as failure:
+        if ":" in name:
+            raise
         known = ", ".join(SHIPPED)
-        raise Failure(f"There is no participant {name!r}. Take {known}, or your own as module:attribute.", Exit.USAGE)
-    return find(name, Participant)
+        raise Failure(f"{failure}. Take {known}, or your own as module:attribute.", Exit.USAGE) from failure
 
 
 def find(reference: str, kind: type[T]) -> T:

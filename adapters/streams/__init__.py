@@ -31,6 +31,7 @@ In
     verdicts            who is judged alone, and what a dead letter has in it
     burial              what a dead letter causes on Redis
     alone_counts        how often an entry was tried alone
+    claims              who has which entries
     takeover            brings back what was delivered and never settled
     progress            how far groups have been delivered
     foreign             a stream that others own

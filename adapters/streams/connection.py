@@ -29,7 +29,7 @@ Client = Redis
 #: What a server or the network does to a call; a cluster that can't be reached is no `RedisError` to redis-py.
 LOST = (RedisError, RedisClusterException, OSError, TimeoutError)
 
-_SILENT = (RedisConnectionError, RedisTimeoutError, RedisClusterException, OSError, TimeoutError)
+_AWAY = (RedisConnectionError, RedisTimeoutError, RedisClusterException, OSError, TimeoutError)
 
 MOST_TO_A_NODE = 1_000  #: connections to one server of a cluster; each subscription has one, and a few are shared
 
@@ -115,13 +115,13 @@ class translating:  # noqa: N801 - used as if it were a function
             raise unavailable(error) from error
 
 
-class Silent(Unavailable):
-    """The server does not answer at all, whatever it is asked."""
+class Away(Unavailable):
+    """Not this or that is refused: the server is not there, not ready, or does not know us."""
 
 
 def unavailable(error: BaseException) -> Unavailable:
     """The error in our words."""
-    kind = Silent if isinstance(error, _SILENT) else Unavailable
+    kind = Away if isinstance(error, _AWAY) else Unavailable
     return kind(f"Redis: {type(error).__name__}: {str(error)[:200]}")
 
 

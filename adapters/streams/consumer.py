@@ -3,10 +3,10 @@
 The XADDs come first and each result is checked; only then XACK, and only for entries whose XADDs all succeeded. In
 one pipeline with the XACK a full server would lose the command and acknowledge the reply that caused it.
 
-One turn at a time: fresh batches, or a slice of entries that come again, alone. An entry that was delivered before is
-never in company: a poisonous one would take its batch along each time. How often it was alone is counted in Redis
-*before* it is handled, so that an entry that kills the process is counted too; a server that is away never counts.
-What comes again and has its verdict later is waited for only if it was alone before: then it is a suspect.
+One turn at a time: fresh batches, or a slice of entries that come again, each in a call of its own: a poisonous one
+would take its batch along each time. How often that was is counted in Redis *before* the call, so that an entry that
+kills the process is counted too; a server that is away never counts. Where the verdict comes later, others go on
+meanwhile, unless the entry is a suspect, which was tried by itself before: then everybody waits for it.
 
 While a large batch waits for a server the next is worked on, where the handler allows it. A small one is waited for:
 the next grows meanwhile, and a batch costs nearly the same however small it is.
@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -25,7 +24,8 @@ from adapters.errors import Unavailable
 from adapters.laters import Laters
 from adapters.streams.alone_counts import AloneCounts
 from adapters.streams.burial import bury, can_do_without
-from adapters.streams.connection import Backoff, text, translating
+from adapters.streams.claims import Claims, Place
+from adapters.streams.connection import Backoff, text
 from adapters.streams.faststream_private import RawEntry
 from adapters.streams.ids import parse_id
 from adapters.streams.pipeline import Command, answered
@@ -51,6 +51,7 @@ class Consumer:
         self._batches: set[asyncio.Task[None]] = set()
         self._later = Laters()
         self._counts = AloneCounts(shared, subscription.stream, subscription.group)
+        self._claims = Claims(shared, subscription.stream, subscription.group)
         self.left: dict[str, None] = {}  #: ids delivered to us and neither settled nor in hand, oldest first
         self.in_hand: set[str] = set()  #: ids being handled or waiting for their turn in this process
         self.furthest = (0, 0)  #: the newest id our group is known to have been delivered
@@ -68,27 +69,35 @@ class Consumer:
         at_once = self._subscription.at_once if len(ids) >= LARGE else 1
         while len(self._batches) >= at_once:
             await asyncio.wait(self._batches, return_when=asyncio.FIRST_COMPLETED)
-        while self.is_full:
+        while self._is_full:
             await self._later.one()
 
     @property
     def busy(self) -> bool:
         """Whether entries are in hand for which the reader waits."""
-        return self.is_full or len(self.in_hand) > len(self._later)
+        return self._is_full or len(self.in_hand) > len(self._later)
 
     @property
-    def is_full(self) -> bool:
-        """Whether so many verdicts are not known yet that no more entries are taken in hand."""
-        return len(self._later) >= self._shared.settings.max_records
+    def _is_full(self) -> bool:
+        """Of fresh entries whose verdict is not known. Those that come again have room of their own."""
+        return len(self._later) - len(self._later.again) >= self._shared.settings.max_records
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether there is room for more entries that come again."""
+        return len(self._later.again) < self._shared.settings.max_records
 
     async def finish(self, within_s: float) -> None:
-        """Wait for what is in hand and for what becomes of it, then give up what takes longer."""
+        """Wait for what is in hand and for what becomes of it, then give up what takes longer: that never counts."""
         end = time.monotonic() + within_s
         while at_work := self._batches | self._later.tasks:
             _, slow = await asyncio.wait(at_work, timeout=max(0.0, end - time.monotonic()))
+            given_up = [*self._later.again] if slow else []
             for task in slow:
                 task.cancel()
             await asyncio.gather(*slow, return_exceptions=True)
+            for entry_id in given_up:
+                await self._counts.take_back(entry_id)
 
     async def _fresh(self, deliveries: Sequence[Delivery]) -> None:
         """Those that were not settled together are tried alone at once."""
@@ -109,7 +118,8 @@ class Consumer:
         if not wanted:
             return  # Without waiting for a turn: what else there is to tend must not stand behind a slow handler.
         async with self._turns.alone():
-            deliveries = await self._claim(wanted, min_idle_ms)
+            taken = await self._claims.take(wanted, min_idle_ms)
+            deliveries = [replace(self._delivery(*raw), redelivered=True) for raw in taken]
             claimed = dict.fromkeys(delivery.entry_id for delivery in deliveries)
             self._shared.counts.taken_over += len(claimed.keys() - self.left.keys())
             self.in_hand.update(claimed)
@@ -123,30 +133,21 @@ class Consumer:
             if entry_id not in claimed:
                 await self._not_claimed(entry_id)
 
-    async def keep(self, min_idle_ms: int) -> None:
-        """Say of entries whose verdict is not known yet that they are in hand: nobody finds them idle."""
-        stream, group, shared = self._subscription.stream, self._subscription.group, self._shared
-        if ids := self._later.ids:
-            with translating():
-                await shared.client.xclaim(stream, group, shared.consumer, min_idle_ms, [*ids], justid=True)
-
-    async def _claim(self, ids: Sequence[str], min_idle_ms: int) -> list[Delivery]:
-        stream, group, shared = self._subscription.stream, self._subscription.group, self._shared
-        with translating():
-            claimed: Any = await shared.client.xclaim(stream, group, shared.consumer, min_idle_ms, [*ids])
-        return [replace(self._delivery(entry_id, fields), redelivered=True) for entry_id, fields in claimed]
+    async def keep(self) -> None:
+        """Say of entries whose verdict is not known yet that they are in hand. Raises `Unavailable`."""
+        if self._later:
+            await self._claims.keep(self._later.ids, most=len(self.left) + 1)
 
     async def _not_claimed(self, entry_id: str) -> None:
-        """Too fresh, somebody else's by now, settled, or gone: Redis drops an entry that was trimmed while pending."""
-        stream, group, client = (self._subscription.stream, self._subscription.group, self._shared.client)
-        with translating():
-            pending = await client.xpending_range(stream, group, min=entry_id, max=entry_id, count=1)
-            if pending and pending[0]["consumer"] == self._shared.consumer.encode():
-                return
-            self.left.pop(entry_id, None)
-            if not pending and not await client.xrange(stream, min=entry_id, max=entry_id, count=1):
-                self._shared.counts.vanished += 1
-                log.warning("entry-vanished", stream=stream, group=group, entry_id=entry_id)
+        """Too fresh, somebody else's by now, settled, or gone."""
+        place = await self._claims.place(entry_id)
+        if place is Place.OURS:
+            return
+        self.left.pop(entry_id, None)
+        if place is Place.GONE:
+            self._shared.counts.vanished += 1
+            stream, group = self._subscription.stream, self._subscription.group
+            log.warning("entry-vanished", stream=stream, group=group, entry_id=entry_id)
 
     async def _together(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """One handler call for all; returns those that have to be tried alone."""
@@ -181,8 +182,8 @@ class Consumer:
         return known, theirs
 
     def _wait_for(self, delivery: Delivery, later: Later) -> None:
-        settling, entry_id = partial(self._settle_one, delivery, later), delivery.entry_id
-        self._later.add(entry_id, later, settling, partial(self.in_hand.discard, entry_id))
+        settling, known = partial(self._settle_one, delivery, later), partial(self.in_hand.discard, delivery.entry_id)
+        self._later.add(delivery, later, settling, known)
 
     async def _alone(self, delivery: Delivery) -> None:
         """One try with one entry."""

@@ -3,7 +3,7 @@
 FastStream's reader stops for good when the group is lost, and dies of any other refusal; neither is said aloud. So
 three small loops run per subscription, and none of them ever ends by an error or spins while the server refuses:
 
-    beat    says that this consumer lives, before the first read and then every second
+    beat    says that this consumer lives, before the first read and then every second, and what it still has in hand
     watch   makes a lost group again at id 0, restarts a dead reader, and tells the application when a group was lost
     tend    brings back unsettled entries (takeover.py), trims, removes dead consumers' names (housekeeping.py)
 """
@@ -80,7 +80,8 @@ class Guardian:
             for task in slow:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._reader.stop()  # `watch` may have been about to start it.
+            await self._reader.stop()  # `watch` may have been about to start it, and `tend` to begin with an entry.
+            await self._consumer.finish(self._shared.settings.drain_timeout_s)
         self._shared.outages.forget(self.stream)
         with suppress(Unavailable):
             await self._farewell()
@@ -118,6 +119,8 @@ class Guardian:
         known = ("SADD", shared.streams.known_consumers(self.stream, self.group), shared.consumer)
         beating = ("SET", self._heartbeat_key, "1", "PX", shared.settings.heartbeat_ms)
         await answered(shared.pipeline, [known, beating])
+        with suppress(Unavailable):  # Others would take over what takes long, which costs a second call and no more.
+            await self._consumer.keep()
 
     async def _watch(self) -> None:
         if not self._reader.alive or self._doubtful or await self._lost_group():

@@ -3,7 +3,7 @@
 import structlog
 
 from adapters.errors import Unavailable
-from adapters.streams.connection import Silent
+from adapters.streams.connection import Away
 
 log = structlog.get_logger(__name__)
 
@@ -14,30 +14,33 @@ class Outages:
     """Those of one bus."""
 
     def __init__(self) -> None:
-        self._streams: dict[_Where, str] = {}
-        self._servers: dict[_Where, str] = {}
+        self._away: dict[_Where, str] = {}
+        self._refused: dict[_Where, str] = {}
 
     def met(self, stream: str, step: str, error: Unavailable) -> None:
-        """Something could not be done for a stream: its server is silent, which is told once, or it refuses."""
+        """Something could not be done for a stream: its server is away, which is told once, or it refuses."""
         where, reason = (stream, step), str(error)
-        if isinstance(error, Silent):
-            if reason not in self._servers.values():
+        if isinstance(error, Away):
+            if reason not in self._away.values():
                 log.warning("redis-away", reason=reason)
-            self._servers[where] = reason
-        elif self._streams.get(where) != reason:
-            self._streams[where] = reason
+            self._away[where] = reason
+            return
+        self._answers(where)
+        if self._refused.get(where) != reason:
+            self._refused[where] = reason
             log.warning("stream-away", stream=stream, step=step, reason=reason)
-
-    def forget(self, stream: str) -> None:
-        """Nothing is done for the stream any more."""
-        for known in (self._servers, self._streams):
-            for where in [each for each in known if each[0] == stream]:
-                del known[where]
 
     def over(self, stream: str, step: str) -> None:
         """It could be done."""
-        where = (stream, step)
-        if self._servers.pop(where, None) is not None and not self._servers:
-            log.info("redis-back")
-        if self._streams.pop(where, None) is not None:
+        self._answers((stream, step))
+        if self._refused.pop((stream, step), None) is not None:
             log.info("stream-back", stream=stream, step=step)
+
+    def forget(self, stream: str) -> None:
+        """Nothing is done for the stream any more."""
+        self._away = {where: reason for where, reason in self._away.items() if where[0] != stream}
+        self._refused = {where: reason for where, reason in self._refused.items() if where[0] != stream}
+
+    def _answers(self, where: _Where) -> None:
+        if self._away.pop(where, None) is not None and not self._away:
+            log.info("redis-back")

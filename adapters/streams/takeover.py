@@ -35,11 +35,12 @@ class Takeover:
     async def step(self) -> None:
         """Raises `Unavailable` when Redis is away."""
         settings = self._shared.settings
-        await self._consumer.keep(int(settings.idle_takeover_s * 250))
         # Half the pace of tending: our own entry that was tried a moment ago waits for the next step.
         own_idle_ms = min(settings.claim_idle_ms, int(settings.tend_every_s * 500))
         left = [entry_id for entry_id in self._consumer.left if entry_id not in self._consumer.in_hand]
         for first in range(0, len(left), settings.takeover_slice):
+            if not self._consumer.takes_over:
+                return
             await self._consumer.claim(left[first : first + settings.takeover_slice], own_idle_ms)
         if self._distrusted_steps:
             self._distrusted_steps -= 1
@@ -70,7 +71,7 @@ class Takeover:
     async def _claim_pages(self, min_idle_ms: int, *, consumer: Any = None, idle: bool = False) -> None:
         """Slice by slice, each listed right before it is claimed, so that two that take over share the work."""
         first, size = "-", self._shared.settings.takeover_slice
-        while not self._shared.stopping.is_set() and not self._consumer.is_full:
+        while not self._shared.stopping.is_set() and self._consumer.takes_over:
             with translating():
                 page = await self._shared.client.xpending_range(
                     self._stream,

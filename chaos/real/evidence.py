@@ -91,19 +91,23 @@ async def _balances(mongo: Mongo, name: str, effects: Sequence[Document]) -> dic
     """By key. A participant of the user's that keeps no balances where we look is taken at its ledger's word."""
     database = mongo.database(f"{PREFIX}{name}")
     told = [row for row in effects if row["participant"] == name]
+    outside = _sums(row for row in told if row.get(OUTSIDE))  # No balance of ours knows of these.
     if name == "orders":  # It sums nothing up, and has a document for each order.
-        found = dict(Counter((name, document["order_id"]) for document in await _all(database["orders"])))
-    else:
-        collection, field = _BALANCES.get(name, _STAND_IN)
-        found = {(name, document["_id"]): document[field] for document in await _all(database[collection])}
-    return {**_sums(row for row in told if row.get(OUTSIDE)), **found} if found else _sums(told)
+        outside.update((name, document["order_id"]) for document in await _all(database["orders"]))
+        return outside
+    collection, field = _BALANCES.get(name, _STAND_IN)
+    found = Counter({(name, document["_id"]): document[field] for document in await _all(database[collection])})
+    if not found:
+        return _sums(told)
+    found.update(outside)
+    return found
 
 
-def _sums(rows: Iterable[Document]) -> dict[tuple[str, str], int]:
+def _sums(rows: Iterable[Document]) -> Counter[tuple[str, str]]:
     sums: Counter[tuple[str, str]] = Counter()
     for row in rows:
         sums[row["participant"], row["key"]] += row["amount"]
-    return dict(sums)
+    return sums
 
 
 def requests(log: Path, saga: str) -> list[Request]:

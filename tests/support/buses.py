@@ -16,6 +16,7 @@ from adapters.streams.names import Streams
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead
+from support.waiting import eventually
 
 #: Every time shortened, so that a rule about seconds is tested in milliseconds.
 FAST = StreamSettings(
@@ -164,3 +165,10 @@ class Recorder:
 def numbered(stream: str, *names: object) -> list[Entry]:
     """Entries that differ in the field `n`."""
     return [Entry(stream, {"n": str(name)}) for name in names]
+
+
+async def time_enough(bus: Bus, other: str, meanwhile: Recorder) -> None:
+    """Twenty entries come by another stream, one after the other: whatever could be handled has been."""
+    for n in range(20):
+        await bus.publish(numbered(other, n))
+        await eventually(lambda: len(meanwhile.names) > n)  # noqa: B023 - it is waited for at once

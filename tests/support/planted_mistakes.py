@@ -195,7 +195,7 @@ PLANTED = (
         [
             Edit(
                 _BUS,
-                "                moved |= await self._alone(subscription, group, pending)\n",
+                "                moved |= await self._consumer.alone(subscription, pending)\n",
                 "                del group.pending[pending.delivery.entry_id]\n",
             )
         ],

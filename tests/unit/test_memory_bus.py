@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
-from adapters.bus import Ack, Delivery, Leave, Subscription, Verdict
+from adapters.bus import Ack, Delivery, Later, Leave, Subscription, Verdict
 from adapters.clock import SystemClock
 from adapters.errors import Unavailable
 from adapters.memory_bus import MemoryBus
 from adapters.memory_server import MemoryServer
 from adapters.streams.names import Streams
+from support.asking import Asked
 from support.buses import Recorder, numbered
+from support.waiting import eventually, quiet
 
 STREAM = Streams().commands("p")
 
@@ -52,6 +54,27 @@ async def test_run_until_idle_does_not_wait_for_a_server_that_is_away() -> None:
     assert not bus.server.groups[STREAM, "p"].pending
 
 
+async def test_run_until_idle_does_not_wait_for_one_that_is_away_later_either() -> None:
+    handler = Asked()
+    bus = MemoryBus(SystemClock())
+    bus.subscribe(Subscription(STREAM, "p", handler))
+    await bus.publish(numbered(STREAM, 1))
+    for _ in range(3):
+        idle = asyncio.create_task(bus.run_until_idle())
+        before = handler.times("1")
+        while not idle.done():
+            await quiet()
+            if handler.open:
+                handler.open.pop("1").set_exception(Unavailable("away"))
+        assert handler.times("1") - before <= 2
+
+    idle = asyncio.create_task(bus.run_until_idle())
+    await eventually(lambda: bool(handler.open))
+    handler.settle()
+    await idle
+    assert not bus.server.groups[STREAM, "p"].pending
+
+
 async def test_a_server_that_is_down_takes_and_gives_nothing() -> None:
     handler = Recorder()
     bus = bus_of(MemoryServer(SystemClock()), handler)
@@ -87,3 +110,35 @@ async def test_what_a_killed_bus_had_in_hand_goes_to_another_alone() -> None:
     victim.kill()
     await survivor.run_until_idle()
     assert [[(d.fields["n"], d.redelivered) for d in call] for call in handler.calls] == [[("1", True)], [("2", True)]]
+
+
+async def test_what_another_has_of_a_killed_bus_stays_its_own_when_the_dead_ones_calls_end() -> None:
+    server, ending = MemoryServer(SystemClock()), asyncio.Event()
+
+    async def lingers() -> Verdict:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await ending.wait()
+        raise AssertionError("unreachable")
+
+    async def slow(_: Sequence[Delivery]) -> Sequence[Later]:
+        return [Later(asyncio.create_task(lingers()))]
+
+    victim, survivor, handler = MemoryBus(SystemClock(), server), MemoryBus(SystemClock(), server), Asked()
+    victim.subscribe(Subscription(STREAM, "p", slow))
+    survivor.subscribe(Subscription(STREAM, "p", handler))
+    await victim.publish(numbered(STREAM, 1))
+    await victim.deliver()
+    await quiet()
+    victim.kill()
+    await survivor.deliver()
+    assert handler.asked == [("1", False)]
+
+    ending.set()
+    await quiet()
+    await survivor.deliver()
+    assert handler.asked == [("1", False)]
+    handler.settle()
+    await survivor.run_until_idle()
+    assert not server.groups[STREAM, "p"].pending
