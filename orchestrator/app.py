@@ -19,6 +19,7 @@ from adapters.mongo import Mongo
 from adapters.process import run, stopping_on_signals
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
+from adapters.tasks import end
 from adapters.tracing.configuration import tracing
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator import dead_commands, start_events
@@ -229,9 +230,7 @@ class Orchestrator:
         self._tasks += [asyncio.create_task(each) for each in work]
 
     async def _cancel_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(self.sampler.stop(), self.listeners.stop(), *self._tasks, return_exceptions=True)
+        await asyncio.gather(self.sampler.stop(), self.listeners.stop(), end(self._tasks), return_exceptions=True)
 
     def _not_ready(self) -> str | None:
         return "stopping" if self.services.stopping.is_set() else self.starter.closed

@@ -16,6 +16,7 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.errors import Unavailable
+from adapters.tasks import end
 from orchestrator.change_reader import ChangeReader, News
 from orchestrator.changes import ChangeFeed, Page, Position
 
@@ -158,9 +159,7 @@ class Listeners:
 
     async def stop(self) -> None:
         """Read no more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     def _tell(self, news: News) -> None:
         if news.lost:

@@ -21,6 +21,7 @@ from adapters.process import PlannedFaults, refuse_planned_faults, run
 from adapters.streams.application import FastStream, application
 from adapters.streams.redis_bus import RedisBus
 from adapters.streams.settings import StreamSettings
+from adapters.tasks import end
 from adapters.tracing.configuration import FLUSH_WITHIN_S, configured, tracing
 from adapters.tracing.messages import ReplySpans
 from adapters.tracing.port import Tracer, Untraced
@@ -62,9 +63,7 @@ class Running:
 
     async def stop(self) -> None:
         """Finish the batches in hand, then close every connection."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end(self.tasks)
         await self.bus.stop()
         await self.mongo.close()
 

@@ -33,6 +33,7 @@ from adapters.streams.publisher import WrongType
 from adapters.streams.shared import Shared
 from adapters.streams.turns import Turns
 from adapters.streams.verdicts import judge, judge_alone, log_raised, names, without_words
+from adapters.tasks import end
 from sagas.values import replace
 
 log = structlog.get_logger(__name__)
@@ -89,13 +90,11 @@ class Consumer:
 
     async def finish(self, within_s: float) -> None:
         """Wait for what is in hand and for what becomes of it, then give up what takes longer: that never counts."""
-        end = time.monotonic() + within_s
+        until = time.monotonic() + within_s
         while at_work := self._batches | self._later.tasks:
-            _, slow = await asyncio.wait(at_work, timeout=max(0.0, end - time.monotonic()))
+            _, slow = await asyncio.wait(at_work, timeout=max(0.0, until - time.monotonic()))
             given_up = [*self._later.again] if slow else []
-            for task in slow:
-                task.cancel()
-            await asyncio.gather(*slow, return_exceptions=True)
+            await end(slow)
             for entry_id in given_up:
                 await self._counts.take_back(entry_id)
 

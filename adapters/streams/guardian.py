@@ -27,6 +27,7 @@ from adapters.streams.pipeline import answered
 from adapters.streams.publisher import create_group
 from adapters.streams.shared import Shared
 from adapters.streams.takeover import Takeover
+from adapters.tasks import end
 
 log = structlog.get_logger(__name__)
 
@@ -77,9 +78,7 @@ class Guardian:
         await self._consumer.finish(self._shared.settings.drain_timeout_s)
         if self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=self._shared.settings.drain_timeout_s)
-            for task in slow:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(slow)
             await self._reader.stop()  # `watch` may have been about to start it, and `tend` to begin with an entry.
             await self._consumer.finish(self._shared.settings.drain_timeout_s)
         self._shared.outages.forget(self.stream)

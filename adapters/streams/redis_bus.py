@@ -28,6 +28,7 @@ from adapters.streams.publisher import Publisher
 from adapters.streams.readers import Readers, readers
 from adapters.streams.settings import StreamSettings
 from adapters.streams.shared import OnDead, Shared
+from adapters.tasks import end
 
 _PING_TIMEOUT_S = 2.0
 
@@ -135,10 +136,7 @@ class RedisBus:
         """Finish the batches in hand, then stop delivering. The bus is not used again."""
         self._shared.stopping.set()
         await asyncio.gather(*(guardian.stop() for guardian in self._guardians))
-        if tasks := [task for task in (self._following, self._asked) if task is not None]:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        await end([task for task in (self._following, self._asked) if task is not None])
         await self._broker.stop()
         await close(self._shared.client)
 

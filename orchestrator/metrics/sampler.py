@@ -17,6 +17,7 @@ from adapters.streams.counts import Counts
 from adapters.streams.figures import StreamFigures
 from adapters.streams.names import Streams
 from adapters.streams.readers import Readers
+from adapters.tasks import end
 from orchestrator.metrics.census import Row
 from sagas import Definitions
 
@@ -74,8 +75,7 @@ class Sample(Generic[T]):
     async def stop(self) -> None:
         """Ask no longer."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await end([self._task])
 
     async def _refresh(self) -> None:
         try:
