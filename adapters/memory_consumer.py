@@ -93,8 +93,7 @@ class MemoryConsumer:
                 self._let_go(there)
             self._reader.changed.set()
 
-        delivery = replace(pending.delivery, redelivered=pending.alone > 0)
-        self._later.add(delivery, later, partial(self._settle_later, subscription, pending, later), known)
+        self._later.add(pending.delivery, later, partial(self._settle_later, subscription, pending, later), known)
 
     async def _settle_later(self, subscription: Subscription, pending: Pending, later: Later) -> None:
         settled: Settled = None

@@ -82,6 +82,9 @@ class What(StrEnum):
     LOSE_ANSWERS = "lose answers on"  #: what is asked is done, and the connection ends
 
 
+AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FORGET, What.FAIL_AFTER})  #: what strikes once it is done
+
+
 class Subject(NamedTuple):
     """Which command it is about: that itself, or the reply to it, or the transition that sends it."""
 
@@ -136,8 +139,8 @@ _AWAY_S = 8.0
 _DEAD_S = 2.0
 
 _ENTRIES = (Point.COMMAND, Point.REPLY)
-_ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
-_PARTICIPANT = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)
+ORCHESTRATOR_POINTS = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
+PARTICIPANT_POINTS = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)
 
 #: Every fault there is, with its usual duration.
 CATALOGUE: tuple[Fault, ...] = (
@@ -149,12 +152,12 @@ CATALOGUE: tuple[Fault, ...] = (
     Fault(What.STORE_OUTAGE, Point.SAVE, for_s=_AWAY_S),
     *(
         Fault(what, point, for_s=_DEAD_S)
-        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for point in (*ORCHESTRATOR_POINTS, *PARTICIPANT_POINTS)
         for what in (What.KILL_BEFORE, What.KILL_AFTER)
     ),
     *(
         Fault(what, point, for_s=_LONG_S)
-        for point in (*_ORCHESTRATOR, *_PARTICIPANT)
+        for point in (*ORCHESTRATOR_POINTS, *PARTICIPANT_POINTS)
         for what in (What.PAUSE_BEFORE, What.PAUSE_AFTER)
     ),
     *(

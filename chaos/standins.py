@@ -118,6 +118,13 @@ async def _nothing() -> None:
     """What each command of a batch does before all of them have their effects together."""
 
 
+def ledger_row(context: Context) -> dict[str, Any]:
+    """What a stand-in's ledger says of a command."""
+    amount = -1 if context.kind is Kind.ACTION else 1
+    about = {"saga_id": context.saga_id, "step": context.step, "kind": context.kind.value}
+    return {**about, "key": context.step, "amount": amount}
+
+
 def reply_to(endpoint: AnyEndpoint, rng: Random) -> Reply:
     """A reply that says something valid."""
     reply: Reply = instance(endpoint.reply, rng)
@@ -138,12 +145,10 @@ def _write_once(context: ExternalContext, opening: Opening) -> str | None:
 
 def _write(database: MutableMapping[str, Any], context: Context, opening: Opening) -> str | None:
     """The effect of a command: a row of the ledger, and the balance. Refuses to take what is not there."""
-    amount = -1 if context.kind is Kind.ACTION else 1
-    key = f"balance/{context.step}"
-    balance = database.get(key, opening(context.step)) + amount
+    row, key = ledger_row(context), f"balance/{context.step}"
+    balance = database.get(key, opening(context.step)) + row["amount"]
     if balance < 0:
         return "sold-out"
-    about = {"saga_id": context.saga_id, "step": context.step, "kind": context.kind.value}
-    database[f"ledger/{next(_numbers)}"] = {**about, "key": context.step, "amount": amount}
+    database[f"ledger/{next(_numbers)}"] = row
     database[key] = balance
     return None

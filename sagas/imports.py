@@ -58,12 +58,14 @@ def named(reference: str, kind: type[T]) -> T:
 
 def _only(module: ModuleType, kind: type[T]) -> T:
     there = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, kind)}
-    names = [f"{module.__name__}:{name}" for name, _ in there.values()]
-    if len(names) > 1:
-        raise InvalidDefinition(f"the module {module.__name__!r} has more than one: write {' or '.join(names[:5])}")
-    for _, value in there.values():
-        return value
-    raise InvalidDefinition(f"the module {module.__name__!r} has no {kind.__name__} at its top level")
+    match [*there.values()]:
+        case []:
+            raise InvalidDefinition(f"the module {module.__name__!r} has no {kind.__name__} at its top level")
+        case [(_, value)]:
+            return value
+        case several:
+            names = " or ".join(f"{module.__name__}:{name}" for name, _ in several[:5])
+            raise InvalidDefinition(f"the module {module.__name__!r} has more than one: write {names}")
 
 
 def _instead(module: ModuleType, attribute: str, kind: type) -> str:

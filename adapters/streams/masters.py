@@ -24,6 +24,7 @@ from redis.exceptions import ReadOnlyError, RedisError
 
 from adapters.clock import Clock
 from adapters.streams.address import Address
+from adapters.tasks import end
 
 ASK_WITHIN_S = 1.0  #: a Sentinel that does not answer within that is passed over
 
@@ -135,8 +136,7 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
     async def aclose(self) -> None:
         """End the connections to the Sentinels too."""
         if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait([self._asking])
+            await end([self._asking])
         await super().aclose()
         for sentinel in self.sentinel_manager.sentinels:
             await sentinel.aclose()

@@ -1,6 +1,6 @@
 """Every fault that a real run knows, with its usual duration. Those that the simulation has too have the same names."""
 
-from chaos.faults import Fault, Point, What
+from chaos.faults import ORCHESTRATOR_POINTS, PARTICIPANT_POINTS, Fault, Point, What
 
 _DOWN_S = 0.2  #: what a supervisor takes to start a process again
 _PAUSE_S = 6.0  #: longer than a consumer's heartbeat: others take over
@@ -8,8 +8,6 @@ _AWAY_S = 4.0
 _LATE_S = 12.0  #: behind two re-sendings, and behind the timeout of a step that waits for 10 s
 
 _ENTRIES = (Point.COMMAND, Point.REPLY)
-_ORCHESTRATOR = (Point.INSERT, Point.SAVE, Point.RESCHEDULE, Point.SEND, Point.SETTLE)
-PARTICIPANT_POINTS = (Point.HANDLE, Point.COMMIT, Point.ANSWER, Point.FINISH)  #: at which a participant strikes itself
 _WIRES = (Point.ORCHESTRATOR_REDIS, Point.PARTICIPANT_REDIS, Point.ORCHESTRATOR_MONGODB, Point.PARTICIPANT_MONGODB)
 MONGODB_POINTS = (Point.INSERT, Point.LOAD, Point.SAVE, Point.COMMIT)  #: at which MongoDB itself can be made to fail
 
@@ -17,12 +15,12 @@ MONGODB_POINTS = (Point.INSERT, Point.LOAD, Point.SAVE, Point.COMMIT)  #: at whi
 WITHIN: tuple[Fault, ...] = (
     *(
         Fault(what, point, for_s=_DOWN_S)
-        for point in (*_ORCHESTRATOR, *PARTICIPANT_POINTS)
+        for point in (*ORCHESTRATOR_POINTS, *PARTICIPANT_POINTS)
         for what in (What.KILL_BEFORE, What.KILL_AFTER)
     ),
     *(
         Fault(what, point, for_s=_PAUSE_S)
-        for point in (*_ORCHESTRATOR, *PARTICIPANT_POINTS)
+        for point in (*ORCHESTRATOR_POINTS, *PARTICIPANT_POINTS)
         for what in (What.PAUSE_BEFORE, What.PAUSE_AFTER)
     ),
     Fault(What.FAIL, Point.HANDLE),

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adapters.mongo import Document, UpdateOne, translating
-from chaos.standins import Circumstances
+from chaos.standins import Circumstances, ledger_row
 from participants.context import Context, ExternalContext
 from participants.ledger import LEDGER
-from sagas.messages import Kind
 
 BALANCES = "balances"  #: documents `{_id: step, balance}`, which begin at zero
 OUTSIDE = "outside"  #: true in a row whose effect is outside the database, where no balance of ours knows of it
@@ -27,7 +26,7 @@ async def in_mongodb(tx: Circumstances, contexts: Sequence[Context]) -> Sequence
     rows = [_row(context) for context in contexts]
     sums: Counter[str] = Counter()
     for row in rows:
-        sums[str(row["key"])] += -1 if row["kind"] == Kind.ACTION.value else 1
+        sums[row["key"]] += row["amount"]
     moves = [UpdateOne({"_id": key}, {"$inc": {"balance": sums[key]}}, upsert=True) for key in sorted(sums)]
     with translating():
         await tx.database[BALANCES].bulk_write(moves, session=tx.session)
@@ -36,11 +35,4 @@ async def in_mongodb(tx: Circumstances, contexts: Sequence[Context]) -> Sequence
 
 
 def _row(context: Context) -> Document:
-    return {
-        "saga_id": context.saga_id,
-        "step": context.step,
-        "kind": context.kind.value,
-        "key": context.step,
-        "amount": -1 if context.kind is Kind.ACTION else 1,
-        "at": context.now,
-    }
+    return {**ledger_row(context), "at": context.now}

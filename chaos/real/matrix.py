@@ -6,7 +6,7 @@ A fault is green only if it has struck in a run in which every invariant held. W
 from collections.abc import Mapping
 from dataclasses import replace
 
-from chaos.faults import Fault, Point, What
+from chaos.faults import PARTICIPANT_POINTS, Fault, Point, What
 from chaos.matrix import Place, Verdict, places
 from chaos.real import catalogue
 from chaos.real.run import Result
@@ -14,7 +14,7 @@ from chaos.real.services import known_sagas
 from chaos.real.setup import Setup
 
 _KILLS = (What.KILL_BEFORE, What.KILL_AFTER)
-_OF_CALLS = (*catalogue.PARTICIPANT_POINTS, Point.PARTICIPANT, Point.PARTICIPANT_REDIS, Point.PARTICIPANT_MONGODB)
+_OF_CALLS = (*PARTICIPANT_POINTS, Point.PARTICIPANT, Point.PARTICIPANT_REDIS, Point.PARTICIPANT_MONGODB)
 _ROLLING = tuple(fault for fault in catalogue.PROCESSES if fault.what in (What.RESTART, What.KILL))
 
 #: The faults of each group, and how far apart they strike: what one has broken is whole again before the next one.

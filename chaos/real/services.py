@@ -96,8 +96,7 @@ def players(setup: Setup) -> dict[str, str | None]:
     own = {named(reference, Participant).name: reference for reference in setup.participants}
     names = sorted({endpoint.participant for endpoint in endpoints([saga]).values()})
     calling = {type_.split(".", 1)[0] for type_ in outside(saga, setup.external)}
-    shipped = {name: workload.reference(name, saga) for name in names if name not in calling}
-    return {name: own.get(name) or shipped.get(name) for name in names}
+    return {name: own.get(name) or (None if name in calling else workload.reference(name, saga)) for name in names}
 
 
 def python_path(source: Path | None = None) -> str:

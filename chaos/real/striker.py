@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from adapters.clock import Clock
-from chaos.faults import Fault, Point, Subject, What
+from chaos.faults import AFTER, Fault, Point, Subject, What
 from chaos.real.plan import Plan, Strike
 
 T = TypeVar("T")
@@ -25,7 +25,6 @@ WITHIN = frozenset(
         What.HANG,
     }
 )
-_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FAIL_AFTER})
 _KILLS = frozenset({What.KILL_BEFORE, What.KILL_AFTER})
 _PAUSES = frozenset({What.PAUSE_BEFORE, What.PAUSE_AFTER})
 
@@ -46,7 +45,7 @@ class Striker:
         self._faults: defaultdict[tuple[Point, bool], list[tuple[int, Fault]]] = defaultdict(list)
         for index, fault in enumerate(plan.faults):
             if fault.what in WITHIN:
-                self._faults[fault.point, fault.what in _AFTER].append((index, fault))
+                self._faults[fault.point, fault.what in AFTER].append((index, fault))
 
     def strike(self, point: Point, subjects: Sequence[Subject], *, after: bool = False) -> Fault | None:
         """The fault that strikes here, if one does and this process goes on with it."""

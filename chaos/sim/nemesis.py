@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
-from chaos.faults import Fault, Point, Subject, What
-
-_AFTER = frozenset({What.KILL_AFTER, What.PAUSE_AFTER, What.FORGET, What.FAIL_AFTER})
+from chaos.faults import AFTER, Fault, Point, Subject
 
 
 class Event(NamedTuple):
@@ -36,7 +34,7 @@ class Nemesis:
         self._all = [_Planned(fault) for fault in faults]
         self._here: defaultdict[tuple[Point, bool], list[_Planned]] = defaultdict(list)
         for planned in self._all:
-            self._here[planned.fault.point, planned.fault.what in _AFTER].append(planned)
+            self._here[planned.fault.point, planned.fault.what in AFTER].append(planned)
         self._rng = rng
         self._time_s = time_s
         self.trace: list[Event] = []

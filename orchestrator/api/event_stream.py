@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.tasks import end
 from orchestrator.api.problems import Kind, retry_later
 from orchestrator.api.services import Services
 from orchestrator.api.sse import MEDIA_TYPE
@@ -94,8 +95,6 @@ async def _first_of(*works: Coroutine[Any, Any, Any] | asyncio.Task[Any]) -> Non
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
     for task in done:
         task.result()

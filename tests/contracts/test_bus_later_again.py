@@ -13,8 +13,7 @@ __all__ = ["reading", "stream", "world"]  # fixtures
 async def test_what_comes_again_is_waited_for_beside_the_others(world: World, stream: str, reading: MakeBus) -> None:
     handler = Asked()
     bus = await reading(handler)
-    await bus.publish(numbered(stream, 1, 2, 3))
-    await eventually(lambda: len(handler.open) == 3)
+    await handler.about(bus, stream, 1, 2, 3)
     for name in ("1", "2", "3"):
         handler.open.pop(name).set_exception(Unavailable("away"))
 
@@ -32,8 +31,7 @@ async def test_however_often_a_server_was_away_an_entry_is_no_suspect(
 ) -> None:
     handler = Asked()
     bus = await reading(handler)
-    await bus.publish(numbered(stream, 1))
-    await eventually(lambda: bool(handler.open))
+    await handler.about(bus, stream, 1)
     for _ in range(7):
         await handler.fails("1", Unavailable("away"))
 
@@ -47,8 +45,7 @@ async def test_a_suspect_is_waited_for_alone(world: World, stream: str, reading:
     handler, meanwhile, other = Asked(), Recorder(), world.streams.commands("payment")
     bus = await reading(handler)
     bus.subscribe(Subscription(other, "payment", meanwhile))
-    await bus.publish(numbered(stream, 1))
-    await eventually(lambda: bool(handler.open))
+    await handler.about(bus, stream, 1)
     await handler.fails("1", RuntimeError("a bug"))
     await handler.fails("1", RuntimeError("a bug"))
     assert handler.asked == [("1", False), ("1", False), ("1", True)]
@@ -68,8 +65,7 @@ async def test_a_suspect_is_waited_for_alone(world: World, stream: str, reading:
 async def test_what_never_comes_to_anything_is_a_dead_letter(world: World, stream: str, reading: MakeBus) -> None:
     handler = Asked()
     bus = await reading(handler)
-    await bus.publish(numbered(stream, 1))
-    await eventually(lambda: bool(handler.open))
+    await handler.about(bus, stream, 1)
     for _ in range(5):
         await handler.fails("1", RuntimeError("a bug"))
     handler.open.pop("1").set_exception(RuntimeError("a bug"))
@@ -84,8 +80,7 @@ async def test_what_a_new_group_delivers_once_more_while_it_is_waited_for_is_no_
 ) -> None:
     handler = Asked()
     bus = await reading(handler)
-    await bus.publish(numbered(stream, 1))
-    await eventually(lambda: bool(handler.open))
+    await handler.about(bus, stream, 1)
     first = handler.open["1"]
     await world.destroy_group(stream, "inventory")
     await bus.publish(numbered(stream, 10))

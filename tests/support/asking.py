@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from adapters.bus import Ack, Delivery, Later, Verdict
+from adapters.bus import Ack, Bus, Delivery, Later, Verdict
 from adapters.errors import Unavailable
+from support.buses import numbered
 from support.waiting import eventually
 
 
@@ -38,6 +39,12 @@ class Asked:
         before = self.times(name)
         self.open.pop(name).set_exception(error)
         await eventually(lambda: self.times(name) > before)
+
+    async def about(self, bus: Bus, stream: str, *names: int) -> None:
+        """These are published, and it is asked about all of them; what was open stays so."""
+        most = len(self.open) + len(names)
+        await bus.publish(numbered(stream, *names))
+        await eventually(lambda: len(self.open) == most)
 
     def settle(self) -> None:
         for future in self.open.values():
