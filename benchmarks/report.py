@@ -126,7 +126,7 @@ def _processes(runs: dict[str, Runs]) -> Iterator[str]:
     samples = courses[-1] if courses else []
     if good:
         yield "\n### CPU and memory of each process\n"
-        yield "| process | ms of CPU a saga, in batches | MiB then | MiB at half load: first, last, most | a minute |"
+        yield "| process | ms of CPU a saga, in batches | MiB after | MiB at half load: first, last, most | a minute |"
         yield "|---|---|---|---|---|"
         for name in good[0]["cpu_ms"]:
             cpu, rss = (shown(median(run[key][name] for run in good)) for key in ("cpu_ms", "rss_mib"))

@@ -4,6 +4,7 @@ python -m cli.settings_page > docs/settings.md
 """
 
 import sys
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -19,6 +20,11 @@ CLIENTS = {
     "SAGA_API_KEY_FILE": "A file with the key, where that is not set itself.",
     "NO_COLOR": "Set to anything: no colours.",
 }
+#: What only those read that start servers: `saga up`, `saga servers`, failure runs and tests.
+SERVERS = {
+    "SAGA_MONGOD": "The program to start; else that of the `embedded` extra, else `mongod` of the PATH.",
+    "SAGA_REDIS_SERVER": "Likewise; else `valkey-server` or `redis-server` of the PATH.",
+}
 
 _OPENING = """\
 # Settings
@@ -33,19 +39,19 @@ _HEAD = ["| variable | default | bounds | what it is |", "|---|---|---|---|"]
 
 def as_markdown() -> str:
     """The whole page."""
-    callers = [f"| `{name}` | {says} |" for name, says in CLIENTS.items()]
     parts = [
         _OPENING,
         *_section("The orchestrator", Settings),
         *_section("Participants", ParticipantSettings),
-        "## Commands that call the service",
-        "",
-        "| variable | what it is |",
-        "|---|---|",
-        *callers,
-        "",
+        *_others("Commands that call the service", CLIENTS),
+        *_others("Commands that start servers", SERVERS),
     ]
     return "\n".join(parts)
+
+
+def _others(title: str, variables: Mapping[str, str]) -> list[str]:
+    rows = [f"| `{name}` | {says} |" for name, says in variables.items()]
+    return [f"## {title}", "", "| variable | what it is |", "|---|---|", *rows, ""]
 
 
 def _section(title: str, settings: type[BaseSettings]) -> list[str]:

@@ -135,5 +135,5 @@ def _capacity(name: str, rows: Sequence[Row], most: int) -> Check:
 def _dead_letters(name: str, count: int) -> Check:
     if count:
         said = f"{count}{'' if count < COUNTED else ' or more'} messages that nobody could handle wait"
-        return warning(name, said, "`saga dead-letters` shows them with their reasons; redrive or delete each.")
+        return warning(name, said, "`saga dead-letters ls` shows them with their reasons; redrive or delete each.")
     return ok(name, "none")
