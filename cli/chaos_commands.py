@@ -1,6 +1,7 @@
 """The commands below `saga chaos`: only what they accept. What they do is imported when it is done."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from cli.arguments import AsJson, duration_s
 from cli.failure import Exit, Failure
 
 ORDER = "sagas.order:order"
+CELL_RUNS = 3  #: of a simulated matrix
 
 
 class Mode(StrEnum):
@@ -51,9 +53,14 @@ Rate = Annotated[
 Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes to run in; default: one for each core.")]
 
 
-def _not_simulated(option: str, value: object) -> None:
-    if value is not None:
-        raise Failure(f"{option} is for real runs: add --mode real.", Exit.USAGE)
+def _refused(words: str, **options: object) -> None:
+    for name, value in options.items():
+        if value:
+            raise Failure(f"--{name} is {words}.", Exit.USAGE)
+
+
+_not_simulated = partial(_refused, "for real runs: add --mode real")
+_not_real = partial(_refused, "for simulated runs: leave out --mode real")
 
 
 def run(
@@ -86,10 +93,10 @@ def run(
     if mode is Mode.REAL:
         from cli.chaos.real import Pace, run_real  # noqa: PLC0415
 
+        _not_real(seeds=seeds, processes=processes)
         pace = Pace(None if lasting is None else duration_s(lasting, "--for"), rate)
         raise typer.Exit(run_real(saga, scenario, seed, participant or [], invariant or [], pace, outputs))
-    _not_simulated("--for", lasting)
-    _not_simulated("--rate", rate)
+    _not_simulated(**{"for": lasting}, rate=rate, participant=participant)
     raise typer.Exit(run_scenario(saga, scenario, seed, seeds, invariant or [], outputs, processes))
 
 
@@ -98,7 +105,9 @@ def matrix(
         list[str] | None, typer.Option("--saga", metavar="MODULE:ATTRIBUTE", help="A saga; may be repeated.")
     ] = None,
     mode: InMode = Mode.SIM,
-    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs for each cell.")] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help=f"Runs for each cell; default: {CELL_RUNS}.")
+    ] = None,
     participant: Participants = None,
     invariant: Invariants = None,
     rate: Rate = None,
@@ -118,10 +127,11 @@ def matrix(
     if mode is Mode.REAL:
         from cli.chaos.real import matrix_real  # noqa: PLC0415
 
+        _not_real(seeds=seeds, processes=processes)
         own = (participant or [], invariant or [])
         raise typer.Exit(max(matrix_real(one, 0, *own, rate, outputs) for one in saga or [ORDER]))
-    _not_simulated("--rate", rate)
-    raise typer.Exit(run_matrix(saga or [ORDER], seeds, invariant or [], outputs, processes))
+    _not_simulated(rate=rate, participant=participant)
+    raise typer.Exit(run_matrix(saga or [ORDER], seeds or CELL_RUNS, invariant or [], outputs, processes))
 
 
 def replay(

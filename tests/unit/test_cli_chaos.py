@@ -78,7 +78,12 @@ def test_a_fault_that_never_strikes_is_no_success(tmp_path: Path) -> None:
         (("run", "--saga", "order"), "there is no module 'order'"),
         (("matrix", "--saga", "no.such:saga"), "there is no module 'no.such'"),
         (("run", "--for", "1m"), "--for is for real runs: add --mode real"),
+        (("run", "--participant", "hotel"), "--participant is for real runs: add --mode real"),
+        (("run", "--mode", "real", "--seeds", "20"), "--seeds is for simulated runs: leave out --mode real"),
+        (("run", "--mode", "real", "--processes", "1"), "--processes is for simulated runs"),
         (("matrix", "--rate", "5"), "--rate is for real runs: add --mode real"),
+        (("matrix", "--participant", "hotel"), "--participant is for real runs: add --mode real"),
+        (("matrix", "--mode", "real", "--seeds", "1"), "--seeds is for simulated runs"),
     ],
 )
 def test_what_cannot_be_run_is_a_usage_error(arguments: tuple[str, ...], said: str) -> None:
