@@ -192,13 +192,16 @@ class Consumer:
         try:
             counted = await self._counts.add(delivery.entry_id)
             given = await judge_alone(self._subscription, delivery, counted, self._shared.settings.alone_limit)
+            if isinstance(given, Later):
+                self._wait_for(delivery, given)
+            else:
+                await self._settle_one(delivery, given)
         except Unavailable as error:
             await self._away(error, counted=delivery if counted else None)
-            return
-        if isinstance(given, Later):
-            self._wait_for(delivery, given)
-        else:
-            await self._settle_one(delivery, given)
+        except asyncio.CancelledError:
+            if counted and delivery.entry_id in self.left:  # Given up, not died of.
+                await self._counts.take_back(delivery.entry_id)
+            raise
 
     async def _settle_one(self, delivery: Delivery, given: Verdict | Later) -> None:
         """What stays unsettled is in `left` and comes again, alone, at the next tending."""

@@ -1,9 +1,10 @@
 """Entries that are taken over and have their verdicts later: how many at once, whose they are, and what counts."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.bus import Subscription
+from adapters.bus import Delivery, Subscription, Verdict
 from adapters.streams.redis_bus import RedisBus
 from support.asking import Asked
 from support.buses import FAST, Recorder, RedisWorld, numbered, time_enough
@@ -130,3 +131,23 @@ async def test_what_is_given_up_when_a_process_is_stopped_does_not_count(make_wo
         assert not any(suspect for _, suspect in handler.asked)
         await bus.stop()
     assert await world.pending(stream, "p") == 2
+
+
+async def test_nor_does_what_is_given_up_in_the_middle_of_its_handler(make_world: MakeWorld) -> None:
+    world = make_world(replace(FAST, drain_timeout_s=0.1))
+    stream = world.streams.commands("p")
+    await world.bus().publish(numbered(stream, 1))
+    await abandon(world, count=1)
+    for _ in range(3):
+        tried: list[Delivery] = []
+
+        async def never_ends(deliveries: Sequence[Delivery], tried: list[Delivery] = tried) -> Sequence[Verdict]:
+            tried.extend(deliveries)
+            await asyncio.get_running_loop().create_future()
+            return []
+
+        bus = await reading(world, never_ends)
+        await eventually(lambda: bool(tried))  # noqa: B023 - it is waited for at once
+        assert not tried[0].suspect
+        await bus.stop()
+    assert await world.pending(stream, "p") == 1
