@@ -7,9 +7,8 @@ import structlog
 from adapters.bus import Bus, Entry
 from adapters.clock import Clock
 from adapters.errors import Unavailable
-from adapters.streams.envelope import Unencodable, encode_command, encode_event
+from adapters.streams.envelope import encode_command, encode_event
 from adapters.streams.names import Streams
-from adapters.tracing.context import trace_id_of
 from adapters.tracing.messages import sending, tell_commands
 from adapters.tracing.port import Tracer, Untraced
 from orchestrator.core.state import Decision
@@ -57,7 +56,7 @@ class Announcer:
             (n, Entry(stream, encode_event(each))) for n, decided in enumerate(decisions) for each in decided.events
         ]
         commands = [(n, self._command(message)) for n, decided in enumerate(decisions) for message in decided.commands]
-        sendable: Sequence[_Sendable] = [*events, *((n, entry) for n, entry in commands if entry is not None)]
+        sendable: Sequence[_Sendable] = [*events, *commands]
         if not sendable:
             return set()
         begin_ns = self._tracer.now_ns()
@@ -82,13 +81,8 @@ class Announcer:
         taken = iter(await self._bus.publish([entry for n, entry in commands if n not in refused]))
         return [*results, *(refused[n] if n in refused else next(taken) for n, _ in commands)]
 
-    def _command(self, message: CommandMessage) -> Entry | None:
-        try:
-            fields = encode_command(message)
-        except Unencodable as error:  # Its deadline passes like that of a lost one; the saga goes on from there.
-            ids = {"saga_id": message.saga_id, "command_id": message.id, "trace_id": trace_id_of(message.traceparent)}
-            log.error("command-not-encodable", **ids, exc_info=error)
-            return None
+    def _command(self, message: CommandMessage) -> Entry:
+        fields = encode_command(message)
         fields["replyto"] = self._streams.partition(self.replyto, message.saga_id)
         if self._tracer.on and (context := sending(message, fields["time"])) is not None:
             fields["traceparent"] = str(context)

@@ -20,13 +20,13 @@ from participants.context import BatchTransaction, Context, ExternalContext, Tra
 from participants.inbox import InboxTransaction
 from sagas.contracts import AnyEndpoint, C, Command, Endpoint, R, Reject, Reply
 from sagas.messages import CommandMessage, Outcome
+from sagas.sendable import check_sendable
 from sagas.storable import check_storable
 
 SingleHandler = Callable[[C, Transaction], Awaitable[R]]
 ExternalHandler = Callable[[C, ExternalContext], Awaitable[R]]
 BatchHandler = Callable[[Sequence[C], BatchTransaction], Awaitable[Sequence[R | Reject]]]
 
-MAX_REPLY_BYTES = 256 * 1024  #: of a reply as JSON: what the wire carries
 MAX_DETAIL_CHARS = 500  #: of an error message that leaves the process
 
 INVALID_COMMAND = "invalid-command"  #: the data does not fit the endpoint's command
@@ -177,11 +177,9 @@ def parse(registration: Registration, command: CommandMessage) -> Command | Answ
 
 def succeeded(reply: Reply) -> Answer:
     """The answer that carries a reply. Raises `ValueError` where it can't be stored or sent."""
-    text = reply.model_dump_json()
-    if len(text.encode()) > MAX_REPLY_BYTES:
-        raise ValueError(f"{type(reply).__name__} is larger than {MAX_REPLY_BYTES} bytes")
-    data = from_json(text)
+    data = from_json(reply.model_dump_json())
     check_storable(data)
+    check_sendable(data)
     return Answer(Outcome.SUCCEEDED, data)
 
 

@@ -19,7 +19,7 @@ from sagas.nodes import Node, StepNode, pivot, step, undo
 from sagas.retry import Retry
 from sagas.schemas import fingerprint
 from sagas.starting_event import Event
-from sagas.steps import Step, Undo, compiled, dump, parse
+from sagas.steps import Step, Undo, check_data, compiled, dump, parse
 from sagas.storable import check_storable
 
 __all__ = ["Retry", "Saga", "Step", "Undo", "pivot", "step", "undo"]
@@ -95,7 +95,7 @@ class Saga(Generic[InputT, DataT]):
         """The data of a new saga, as JSON; raises as `asked` does."""
         sent = self.asked(asked) if isinstance(asked, Mapping) else asked
         data = dump(parse(self.data, dump(sent)))
-        check_storable(data)
+        check_data(data)
         return data
 
     def input_json(self, asked: InputT | Mapping[str, Any]) -> dict[str, Any]:

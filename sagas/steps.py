@@ -16,6 +16,7 @@ from sagas.durations import seconds
 from sagas.errors import CannotBuild, CannotMerge, explain
 from sagas.nodes import StepNode, UndoNode
 from sagas.retry import Retry
+from sagas.sendable import NotSendable, check_sendable
 from sagas.storable import NotStorable, check_storable
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,6 +46,17 @@ def dump(model: BaseModel, *, by_alias: bool | None = False, only: set[str] | No
     return made
 
 
+def check_data(data: Mapping[str, Any]) -> None:
+    """Raise `NotStorable` where a saga can't keep such data."""
+    check_storable(data)
+    _check_size(to_json(data))
+
+
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_DATA_BYTES:
+        raise NotStorable("", f"the saga's data would have more than {MAX_DATA_BYTES:,} bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class CommandBuilder:
     """Makes one kind of command from a saga's data."""
@@ -58,9 +70,11 @@ class CommandBuilder:
         """The command as JSON; raises `CannotBuild`."""
         try:
             if self.function is None:  # Its parts have been stored already, so they are storable.
-                return dump(self._filled(data), by_alias=None)
-            fields = dump(self._made(self.function, data), by_alias=None)
-            check_storable(fields)
+                fields = dump(self._filled(data), by_alias=None)
+            else:
+                fields = dump(self._made(self.function, data), by_alias=None)
+                check_storable(fields)
+            check_sendable(fields)
             return fields
         except Exception as error:  # The author's function may raise anything.
             raise CannotBuild(_said(self.where, self.command, error)) from error
@@ -96,8 +110,7 @@ class ReplyMerger:
     def _changes(self, data: Mapping[str, Any], updates: Mapping[str, Any]) -> dict[str, Any]:
         # All of the data is validated, because its model may have rules across fields.
         whole = to_json({**data, **updates})
-        if len(whole) > MAX_DATA_BYTES:
-            raise NotStorable("", f"with it the saga's data would have more than {MAX_DATA_BYTES:,} bytes")
+        _check_size(whole)
         after = dump(read(self.data, whole))
         changes = {name: value for name, value in after.items() if not _same(data.get(name, _MISSING), value)}
         check_storable(changes)
@@ -189,5 +202,7 @@ def _said(where: str, model: type[BaseModel], error: Exception) -> str:
             return f"{where}: {explain(error)}"
         case NotStorable():
             return f"{where}: {model.__name__}{error}"
+        case NotSendable():
+            return f"{where}: {model.__name__}: {error}"
         case _:
             return f"{where}: {model.__name__}: {type(error).__name__}: {error}"

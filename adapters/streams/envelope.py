@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from adapters.bus import Entry
-from sagas.messages import CommandMessage, EventData, EventMessage, Json, Outcome, ReplyMessage
+from sagas.messages import CommandMessage, EventData, EventMessage, Outcome, ReplyMessage
+from sagas.sendable import ENCODER, MAX_SENT_BYTES, byte_length, text_of
 
-MAX_DATA_BYTES = 256 * 1024  #: of `data` as JSON, both ways
 MAX_DEPTH = 64  #: of `data`; MongoDB refuses documents nested deeper than 100
 MAX_ID_CHARS = 512  #: of ids, types and stream names
 #: What a command without `firsttime` counts as: never too old to be handled.
@@ -34,10 +34,6 @@ class Undecodable(Exception):
     """The entry is not a message of ours. The text says what is wrong, and goes to the dead letters with it."""
 
 
-class Unencodable(ValueError):
-    """The message's data is no JSON, or too large: a bug or a limit of the sender, found before anything is sent."""
-
-
 def encode_command(message: CommandMessage) -> dict[str, str]:
     """The fields of one sending of a command."""
     fields = {
@@ -47,7 +43,7 @@ def encode_command(message: CommandMessage) -> dict[str, str]:
         "source": "/orchestrator",
         "subject": message.saga_id,
         "time": time_text(message.time),
-        "data": _data_text(message.data),
+        "data": text_of(message.data),
         "attempt": str(message.attempt),
         "firsttime": time_text(message.first_time),
         "expirytime": time_text(message.expiry_time),
@@ -71,7 +67,7 @@ def encode_reply(message: ReplyMessage) -> dict[str, str]:
         "type": message.type or f"reply.{message.outcome.value}",
         "source": message.source or "/participants",
         "subject": message.saga_id,
-        "data": _data_text(message.data),
+        "data": text_of(message.data),
         "causationid": message.command_id,
         "outcome": message.outcome.value,
     }
@@ -210,19 +206,9 @@ def _time(fields: Mapping[str, str], name: str) -> datetime | None:
         raise Undecodable(f"field '{name}' must be an RFC 3339 time") from None
 
 
-def _data_text(data: Json) -> str:
-    try:
-        text = _ENCODER.encode(data)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Unencodable(f"data is no JSON: {error}") from error
-    if _byte_length(text) > MAX_DATA_BYTES:
-        raise Unencodable(f"data is larger than {MAX_DATA_BYTES} bytes")
-    return text
-
-
 @lru_cache(maxsize=1_024)  # Sagas that come to the same point say the same, and most do.
 def _event_text(data: EventData) -> str:
-    return _data_text(data._asdict())
+    return text_of(data._asdict())
 
 
 def json_data(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -230,8 +216,8 @@ def json_data(fields: Mapping[str, str]) -> dict[str, Any]:
     text = fields.get("data")
     if not text:
         raise Undecodable("field 'data' is missing")
-    if _byte_length(text) > MAX_DATA_BYTES:
-        raise Undecodable(f"field 'data' is larger than {MAX_DATA_BYTES} bytes")
+    if byte_length(text) > MAX_SENT_BYTES:
+        raise Undecodable(f"field 'data' is larger than {MAX_SENT_BYTES} bytes")
     value = _parse(text)
     if not isinstance(value, dict):
         raise Undecodable("field 'data' must be a JSON object")
@@ -244,7 +230,7 @@ def _parse(text: str) -> object:
         value: object = (_CAREFUL if suspect else _DECODER).decode(text)
         # Escaped halves of a surrogate pair decode, but neither MongoDB nor UTF-8 can hold them.
         if suspect:
-            _ENCODER.encode(value).encode()
+            ENCODER.encode(value).encode()
         if suspect and _NUL.search(text):
             raise ValueError("a NUL character")
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeEncodeError are ValueErrors.
@@ -269,10 +255,6 @@ def _children(node: object) -> list[object]:
     return node if isinstance(node, list) else []
 
 
-def _byte_length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-
-
 def _short(error: BaseException) -> str:
     return ("nested too deeply" if isinstance(error, RecursionError) else str(error))[:200]
 
@@ -294,7 +276,6 @@ def _finite(text: str) -> float:
     return number
 
 
-# Made once: `json.loads` and `json.dumps` build a new decoder or encoder per call when given any option.
+# Made once: `json.loads` makes a new decoder for each call that has any option.
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
 _CAREFUL = json.JSONDecoder(parse_constant=_refuse, parse_int=_small_int, parse_float=_finite)
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

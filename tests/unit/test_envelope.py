@@ -13,11 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.streams.envelope import (
-    MAX_DATA_BYTES,
     MAX_DEPTH,
     UNDATED,
     Undecodable,
-    Unencodable,
     decode_command,
     decode_reply,
     encode_command,
@@ -26,6 +24,7 @@ from adapters.streams.envelope import (
     failed_reply,
 )
 from sagas.messages import CommandMessage, EventData, EventMessage, Kind, Outcome, ReplyMessage
+from sagas.sendable import MAX_SENT_BYTES, NotSendable
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -150,8 +149,8 @@ def test_times_of_any_zone_are_read_as_utc() -> None:
         ("data", '{"\\\\\\u0000": 1}', "a NUL character"),
         ("data", '{"a":' * 10_000 + "1" + "}" * 10_000, "nested"),
         ("data", '{"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}", "nested deeper than 64"),
-        ("data", '{"a":"' + "x" * MAX_DATA_BYTES + '"}', "larger than"),
-        ("data", '{"a":"' + "ä" * (MAX_DATA_BYTES // 2) + '"}', "larger than"),
+        ("data", '{"a":"' + "x" * MAX_SENT_BYTES + '"}', "larger than"),
+        ("data", '{"a":"' + "ä" * (MAX_SENT_BYTES // 2) + '"}', "larger than"),
         ("attempt", "0", "whole number"),
         ("attempt", "-1", "whole number"),
         ("attempt", "two", "whole number"),
@@ -187,9 +186,9 @@ def test_an_unknown_outcome_is_refused() -> None:
         decode_reply({"causationid": "a", "outcome": "maybe", "data": "{}"})
 
 
-@pytest.mark.parametrize("data", [{"a": math.nan}, {"a": NOON}, {"a": "x" * MAX_DATA_BYTES}])
+@pytest.mark.parametrize("data", [{"a": math.nan}, {"a": NOON}, {"a": "x" * MAX_SENT_BYTES}])
 def test_what_is_no_json_or_too_large_is_never_sent(data: dict[str, Any]) -> None:
-    with pytest.raises(Unencodable):
+    with pytest.raises(NotSendable):
         encode_command(replace(COMPENSATION, data=data))
 
 

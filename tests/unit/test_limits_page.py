@@ -9,6 +9,7 @@ from orchestrator.documents import HISTORY_LIMIT
 from orchestrator.settings import Settings
 from sagas import Endpoint, Reply, Saga, SagaData, checks, contracts, starting_event, step, storable, undo
 from sagas.order import RELEASE_STOCK, PlaceOrder, ReserveStock
+from sagas.sendable import MAX_SENT_BYTES
 from sagas.steps import MAX_DATA_BYTES
 from support.documents import Document
 from support.source import ROOT
@@ -33,7 +34,7 @@ BATCH = Settings.model_fields["max_batch"].default
         ("a request's body", f"{BODY:,} bytes"),
         ("sagas in one", f"{BATCH:,} (`SAGA_MAX_BATCH`)"),
         ("sagas in one", f"{BODY // BATCH} bytes each"),
-        ("a command's", f"{envelope.MAX_DATA_BYTES // 1024} KiB as JSON, nested {envelope.MAX_DEPTH} deep"),
+        ("a command's", f"{MAX_SENT_BYTES // 1024} KiB as JSON, nested {envelope.MAX_DEPTH} deep"),
         ("what a saga keeps", f"nested {storable.MAX_DEPTH} deep"),
         ("a saga's data", f"{MAX_DATA_BYTES:,} bytes"),
         ("history", f"{HISTORY_LIMIT} transitions"),

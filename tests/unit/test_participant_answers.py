@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 from adapters.bus import Ack, Dead, Delivery
 from adapters.errors import Unavailable
 from participants.context import BatchTransaction, Transaction
-from participants.handlers import CONFLICT, MAX_REPLY_BYTES
+from participants.handlers import CONFLICT
 from participants.participant import Participant
 from sagas.contracts import Reject
+from sagas.sendable import MAX_SENT_BYTES
 from support.participants import (
     PUT_BACK,
     TAKE,
@@ -183,13 +184,23 @@ async def test_a_handler_that_answers_too_little_or_wrongly_fails_its_commands()
 class Receipt(Taken):
     """A reply of any size."""
 
-    text: str
+    text: str = ""
+    rates: tuple[float, ...] = ()
+
+
+#: 1e-7 for pydantic, and 1e-07 on the wire.
+LONGER_ON_THE_WIRE = Receipt(amount=1, rates=(1e-7,) * 50_000)
 
 
 @pytest.mark.parametrize(
     "reply",
-    [Taken(amount=2**64), Receipt(amount=1, text="x" * MAX_REPLY_BYTES), Receipt(amount=1, text="é" * 2**17)],
-    ids=["number", "size", "bytes"],
+    [
+        Taken(amount=2**64),
+        Receipt(amount=1, text="x" * MAX_SENT_BYTES),
+        Receipt(amount=1, text="é" * 2**17),
+        LONGER_ON_THE_WIRE,
+    ],
+    ids=["number", "size", "bytes", "bytes on the wire"],
 )
 async def test_a_reply_that_cannot_be_sent_leaves_no_effect(reply: Taken) -> None:
     participant = Participant("bank")

@@ -8,7 +8,8 @@ from typing import Any, Self
 import pytest
 from pydantic import Field, model_validator
 
-from sagas import CannotBuild, CannotMerge, Command, Endpoint, Reply, Saga, SagaData, step, undo
+from sagas import CannotBuild, CannotMerge, Command, Endpoint, NotStorable, Reply, Saga, SagaData, step, undo
+from sagas.sendable import MAX_SENT_BYTES
 from sagas.steps import MAX_DATA_BYTES
 from support.purchase import CHARGE, REFUND, STARTED, Charge, Charged, Place, Purchase, Refund, Refunded, charge, ship
 
@@ -63,6 +64,19 @@ def test_a_reply_that_makes_a_saga_too_large_is_not_merged() -> None:
     assert charge.merge_reply(large, {"payment_id": "p1"})["payment_id"] == "p1"
     with pytest.raises(CannotMerge, match="more than 1,048,576 bytes"):
         charge.merge_reply(large, {"payment_id": "p" * 200})
+
+
+def test_nor_does_a_saga_begin_with_more() -> None:
+    with pytest.raises(NotStorable, match="more than 1,048,576 bytes"):
+        with_functions().start({"customer": "a" * MAX_DATA_BYTES, "cents": 1, "at": "2026-01-02T03:04:05Z"})
+
+
+@pytest.mark.parametrize("saga", [with_functions(), with_functions(lambda d: Charge(**d.model_dump()))])
+def test_a_command_that_no_stream_takes_is_not_built(saga: Saga) -> None:
+    largest = {**STARTED, "customer": "a" * (MAX_SENT_BYTES - 60)}
+    assert saga.steps[0].build_command(largest)["cents"] == 1999
+    with pytest.raises(CannotBuild, match="Charge: data is larger than 262144 bytes"):
+        saga.steps[0].build_command({**STARTED, "customer": "a" * MAX_SENT_BYTES})
 
 
 def test_data_that_is_not_there_cannot_be_sent() -> None:
