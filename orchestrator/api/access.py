@@ -6,6 +6,8 @@ exist; where there are none everything is open, and the settings let HTTP listen
 
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.routing import compile_path
@@ -72,7 +74,7 @@ class Door:
         if exists and needed is None:
             return
         self._throttle.total(asked)
-        refused = _of_another_site(scope, asked.fields)
+        refused = _of_another_site(scope, asked.fields, guarded=self._keys.required)
         if refused is None and self._keys.required:
             refused = self._refused(asked, needed)
         self._throttle.key(asked)
@@ -132,12 +134,26 @@ def _route(scope: Scope) -> tuple[bool, Access | None]:
     return False, None
 
 
-def _of_another_site(scope: Scope, fields: Fields) -> Problem | None:
-    """A page of another site may make a browser send requests here, from inside the network: it must change nothing."""
-    site = fields.get("sec-fetch-site", "none")
-    if scope["method"] in ("GET", "HEAD") or site in _OWN_PAGES:
+def _of_another_site(scope: Scope, fields: Fields, *, guarded: bool) -> Problem | None:
+    """A page of another site may make a browser send requests here, from inside the network: it must change nothing.
+
+    Where its name leads to this machine by now (DNS rebinding), the browser takes us for that site, and tells its
+    origin only. So without keys, when HTTP is for this machine alone, a page must be of this machine.
+    """
+    if scope["method"] in ("GET", "HEAD"):
+        return None
+    origin, site = fields.get("origin"), fields.get("sec-fetch-site", "none")
+    if site in _OWN_PAGES and (guarded or not origin or _of_this_machine(origin)):
         return None
     return Problem(Kind.CROSS_SITE, "A browser sent this for a page of another site.")
+
+
+def _of_this_machine(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ip_address(host).is_loopback
+    except ValueError:  # "null" of a sandboxed page, say.
+        return False
 
 
 def _unauthenticated(said: str, how: str) -> Problem:

@@ -159,3 +159,20 @@ async def test_a_page_of_another_site_changes_nothing(site: str) -> None:
         assert not api.store.sagas
         assert (await api.start({"Sec-Fetch-Site": "same-origin"})).status_code == 202
         assert (await api.client.get("/v1/sagas", headers={"Sec-Fetch-Site": site})).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example:8700", "http://[", "null", "http://localhost.evil.example"])
+async def test_nor_does_one_whose_name_leads_to_this_machine_by_now(origin: str) -> None:
+    async with running(Api()) as api:
+        problem(await api.start({"Origin": origin}), "cross-site", 403)
+        assert not api.store.sagas
+
+
+@pytest.mark.parametrize("host", ["localhost:8700", "127.0.0.1:8700", "[::1]:8700", "shop.localhost"])
+async def test_a_page_of_this_machine_may(host: str) -> None:
+    async with running(Api()) as api:
+        assert (await api.start({"Origin": f"http://{host}"})).status_code == 202
+
+
+async def test_with_keys_a_page_may_be_of_any_host_that_the_browser_takes_for_ours(api: Api) -> None:
+    assert (await api.start({**bearer("start"), "Origin": "https://sagas.example"})).status_code == 202
