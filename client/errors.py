@@ -144,7 +144,8 @@ class NotEnded(SagaError):
 class EventsMissed(SagaError):
     """Transitions between the last one seen and now can't be had any more.
 
-    Read what you need with `find` or `get`, and watch on: `after` is where the stream went on (None: from now).
+    Read what you need with `find` or `get`, and watch on: `after` is where the stream went on. None: it does not say,
+    and a watch without `after` begins with now, of a single saga with all that is kept of it.
     """
 
     def __init__(self, after: str | None) -> None:

@@ -196,6 +196,7 @@ class Orchestrator:
                 await self.bus.stop()
         except TimeoutError:
             log.warning("stopped-in-a-hurry", reason="what was in hand did not end in time; others will take it over")
+            await self.bus.stop(drain_s=0)  # Who read on would find MongoDB closed.
         finally:
             await self._cancel_tasks()
             self.failed.cancel()
@@ -223,6 +224,7 @@ class Orchestrator:
             except Unavailable:
                 continue
             except Exception as error:  # noqa: BLE001 - whoever runs this process must hear of it
+                log.error("not-started", reason=f"{type(error).__name__}: {error}")
                 self.failed.set_exception(error)
                 return None
 
@@ -286,11 +288,10 @@ def main() -> int:
     try:
         with tracing(SERVICE) as tracer:
             run(serve(settings, tracer=tracer))
-    except (ChangedDefinition, ValueError, OSError) as error:
-        log.error("not-started", reason=str(error))
-        return 1
-    except Exception:
-        log.exception("not-started")
+    except Exception as error:
+        log.error(
+            "not-started", reason=str(error), exc_info=not isinstance(error, ChangedDefinition | ValueError | OSError)
+        )
         return 1
     return 0
 

@@ -71,16 +71,16 @@ class Guardian:
         )
         self._tasks = [asyncio.create_task(self._loop(step, every_s)) for step, every_s in loops]
 
-    async def stop(self) -> None:
+    async def stop(self, drain_s: float) -> None:
         """Wait for what is in hand, stop reading, and leave no name behind."""
         self._shared.stopping.set()
         await self._reader.stop()
-        await self._consumer.finish(self._shared.settings.drain_timeout_s)
+        await self._consumer.finish(drain_s)
         if self._tasks:
-            _, slow = await asyncio.wait(self._tasks, timeout=self._shared.settings.drain_timeout_s)
+            _, slow = await asyncio.wait(self._tasks, timeout=drain_s)
             await end(slow)
             await self._reader.stop()  # `watch` may have been about to start it, and `tend` to begin with an entry.
-            await self._consumer.finish(self._shared.settings.drain_timeout_s)
+            await self._consumer.finish(drain_s)
         self._shared.outages.forget(self.stream)
         with suppress(Unavailable):
             await self._farewell()

@@ -114,7 +114,12 @@ class RedisBus:
         """Read the stream no more, once the batch in hand is done."""
         leaving = [guardian for guardian in self._guardians if guardian.stream == stream]
         self._guardians = [guardian for guardian in self._guardians if guardian.stream != stream]
-        await asyncio.gather(*(guardian.stop() for guardian in leaving))
+        drain_s = self._shared.settings.drain_timeout_s
+        try:
+            await asyncio.gather(*(guardian.stop(drain_s) for guardian in leaving))
+        except asyncio.CancelledError:
+            self._guardians += leaving  # Whoever is in a hurry stops the bus next.
+            raise
 
     async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
         """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name."""
@@ -132,10 +137,14 @@ class RedisBus:
         for guardian in self._guardians:
             guardian.start()
 
-    async def stop(self) -> None:
-        """Finish the batches in hand, then stop delivering. The bus is not used again."""
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Finish the batches in hand, for as long as the settings or `drain_s` say, then stop delivering.
+
+        The bus is not used again, but to be stopped once more where that has been interrupted.
+        """
         self._shared.stopping.set()
-        await asyncio.gather(*(guardian.stop() for guardian in self._guardians))
+        drain_s = self._shared.settings.drain_timeout_s if drain_s is None else drain_s
+        await asyncio.gather(*(guardian.stop(drain_s) for guardian in self._guardians))
         await end([task for task in (self._following, self._asked) if task is not None])
         await self._broker.stop()
         await close(self._shared.client)
