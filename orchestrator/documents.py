@@ -7,6 +7,8 @@ The document is made to be looked at with mongosh or Compass: the names of the H
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from orchestrator.core.state import (
     Fault,
     Pending,
@@ -23,6 +25,9 @@ from sagas.values import dataclass, replace
 Document = dict[str, Any]
 
 HISTORY_LIMIT = 200  #: transitions kept in the document; the oldest go first
+#: What they changed in the saga's data, as JSON, about; of larger ones fewer are kept. With as much as the data itself
+#: may have, and numbers five times as long in MongoDB, a document stays below the 16 MiB beyond which none is saved.
+HISTORY_BYTES = 384 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +147,14 @@ def _with_history(change: Change, update: Document) -> Document:
     if change.folded:
         update["$set"]["history.$[newest]"] = entries[0]
     else:
-        update["$push"] = {"history": {"$each": entries, "$slice": -HISTORY_LIMIT}}
+        update["$push"] = {"history": {"$each": entries, "$slice": -kept(change)}}
     return update
+
+
+def kept(change: Change) -> int:
+    """How many transitions the document has afterwards, at most; those of the change itself are among them."""
+    largest = max((len(to_json(made.data)) for made in change.transitions if made.data), default=1)
+    return min(HISTORY_LIMIT, max(len(change.transitions), HISTORY_BYTES // largest))
 
 
 def array_filters(change: Change) -> list[Mapping[str, Any]] | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.errors import Unavailable
 from orchestrator.core.state import SagaState, Transition
-from orchestrator.documents import HISTORY_LIMIT, Change, Past
+from orchestrator.documents import HISTORY_LIMIT, Change, Past, kept
 from orchestrator.listed import Page, Place, Query
 from orchestrator.memory_changes import MemoryChangeFeed
 from orchestrator.shares import WHOLE, Share
@@ -52,8 +52,8 @@ class MemorySagaStore:
         if there is None or there.revision != change.before.revision:
             return False
         self.sagas[there.id] = _keeping_earlier_wake_up(there, change.after)
-        kept = self._history(there)[: -1 if change.folded else None]
-        self._histories[there.id] = (*kept, *change.transitions)[-HISTORY_LIMIT:]
+        before = self._history(there)[: -1 if change.folded else None]
+        self._histories[there.id] = (*before, *change.transitions)[-kept(change) :]
         self.changes.append(change.after, change.transitions[-HISTORY_LIMIT:])
         return True
 

@@ -13,19 +13,15 @@ import pytest
 from adapters.errors import Unavailable
 from adapters.mongo import Mongo
 from orchestrator.core.decide import decide
-from orchestrator.core.state import Decision, SagaState, Status
-from orchestrator.documents import HISTORY_LIMIT, Change, Past
+from orchestrator.core.state import SagaState, Status
+from orchestrator.documents import Change
 from orchestrator.listed import Query
 from orchestrator.store import MongoSagaStore, SagaStore
 from sagas.order import order
-from support.clock import ManualClock
 from support.orders import failure, started, succeeded, success
-from support.store_fixtures import store
+from support.store_fixtures import NOW, change, given, store
 
 __all__ = ["store"]  # fixture
-
-clock = ManualClock()
-NOW = clock.now()
 
 
 @pytest.fixture
@@ -37,17 +33,6 @@ async def documents(mongo_url: str) -> AsyncIterator[tuple[MongoSagaStore, Any]]
     await made.prepare()
     yield made, mongo.database(name).sagas
     await mongo.close()
-
-
-def change(before: SagaState, decision: Decision) -> Change:
-    assert decision.transition is not None
-    return Change(before, decision.state, (decision.transition,), decision.folded)
-
-
-async def given(store: SagaStore, *ids: str) -> list[SagaState]:
-    states = [started(saga_id, NOW).state for saga_id in ids]
-    assert await store.insert(states) == [None] * len(states)
-    return states
 
 
 async def test_a_saga_is_loaded_as_it_was_inserted(store: SagaStore) -> None:
@@ -178,44 +163,6 @@ async def test_sagas_in_flight_are_found_by_the_participant_they_await(store: Sa
     assert [state.id for state in await store.awaiting(None, None, 2, later)] == ["a", "b"]
     assert [state.id for state in await store.awaiting(None, None, 10, NOW - timedelta(seconds=1))] == []
     assert await store.count_active(2) == 2
-
-
-async def test_the_history_of_a_saga_is_what_happened_to_it_oldest_first(store: SagaStore) -> None:
-    (state,) = await given(store, "a")
-    entries = [state.last]
-    for after in (failure, failure, success):
-        decision = decide(order, state, after(state), NOW)
-        await store.save([change(state, decision)])
-        state = decision.state
-        entries = [*(entries[:-1] if decision.folded else entries), state.last]
-    assert [entry.count for entry in entries] == [1, 2, 1]
-    assert await store.history("a") == Past((await store.load(["a"]))["a"], tuple(entries))
-    assert await store.history("b") is None
-
-
-async def test_of_two_transitions_in_one_write_the_first_may_be_a_repeated_one(store: SagaStore) -> None:
-    (state,) = await given(store, "a")
-    one = decide(order, state, failure(state), NOW)
-    await store.save([change(state, one)])
-    two = decide(order, one.state, failure(one.state), NOW)
-    three = decide(order, two.state, success(two.state), NOW)
-    assert two.folded
-    assert three.transition is not None
-    await store.save([change(one.state, two).then(three.state, three.transition, three.folded)])
-    past = await store.history("a")
-    assert past is not None
-    assert [(entry.revision, entry.count) for entry in past.transitions] == [(1, 1), (2, 1), (3, 1), (4, 1)]
-
-
-async def test_the_history_is_kept_up_to_a_limit(store: SagaStore) -> None:
-    (state,) = await given(store, "a")
-    for revision in range(2, HISTORY_LIMIT + 3):
-        after = replace(state, revision=revision, last=replace(state.last, revision=revision))
-        await store.save([Change(state, after, (after.last,))])
-        state = after
-    past = await store.history("a")
-    assert past is not None
-    assert [entry.revision for entry in past.transitions] == list(range(3, HISTORY_LIMIT + 3))
 
 
 async def test_two_transitions_in_one_write_leave_two_entries(documents: tuple[MongoSagaStore, Any]) -> None:
