@@ -67,12 +67,6 @@ class Engine:
 
     # -- start -------------------------------------------------------------------------------------------------------
 
-    async def start(self, starts: Sequence[Start]) -> Sequence[Started]:
-        """Accept and announce. A saga is accepted even if announcing fails: its timer repeats what was lost."""
-        started, decisions = await self.accept(starts)
-        await self.announce_started(decisions)
-        return started
-
     async def accept(self, starts: Sequence[Start]) -> tuple[Sequence[Started], Sequence[Decision]]:
         """Insert new sagas durably; for each the saga that has its id now, and what is to be announced.
 
@@ -99,7 +93,7 @@ class Engine:
         return begin(start.saga, start.id, start.data, now, request=start.request, traceparent=traceparent)
 
     async def announce_started(self, decisions: Sequence[Decision]) -> None:
-        """Send the first commands and events of accepted sagas."""
+        """Send the first commands and events of accepted sagas. Where that fails their timers repeat it."""
         try:
             await self.announcer.announce(decisions)
         except Unavailable as error:
@@ -250,15 +244,15 @@ class Engine:
         log.error("definition-unknown", **names(state), saga=state.saga, version=state.version, reason=LOAD_IT)
         return None
 
-    async def resend(self, participant: str | None, page: int = 500, share: Share = WHOLE) -> int:
-        """Announce once more what the sagas of our share await from the participant (None: from any); how many.
+    async def resend(self, page: int = 500, share: Share = WHOLE) -> int:
+        """Announce once more what the sagas of our share await; how many they are.
 
         Raises `PartlySent` where some of it was refused; all the rest has been announced.
         """
         count = unsent = 0
         begun = self.clock.now()  # What has changed since has been sent since.
         last: SagaState | None = None
-        while states := await self.store.awaiting(participant, last, page, begun):
+        while states := await self.store.awaiting(last, page, begun):
             last, states = states[-1], [state for state in states if share.distance(state.id) == 0]
             await self.announcer.pace.ready()
             now = self.clock.now()

@@ -72,11 +72,11 @@ class MemorySagaStore:
         due = [(state.wake_at, state.id) for state in self.sagas.values() if state.wake_at and state.wake_at <= now]
         return sorted((self.sagas[saga_id] for saga_id in share.choose(due, now, limit)), key=_by_wake_up)
 
-    async def awaiting(
-        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
-    ) -> list[SagaState]:
+    async def awaiting(self, after: SagaState | None, limit: int, until: datetime) -> list[SagaState]:
         self._answer()
-        found = [state for state in self.sagas.values() if _awaits(state, participant) and state.updated_at <= until]
+        found = [
+            state for state in self.sagas.values() if state.pending and state.wake_at and state.updated_at <= until
+        ]
         behind = [state for state in found if after is None or _by_wake_up(state) > _by_wake_up(after)]
         return sorted(behind, key=_by_wake_up)[:limit]
 
@@ -119,10 +119,6 @@ def _keeping_earlier_wake_up(there: SagaState, after: SagaState) -> SagaState:
 def _by_wake_up(state: SagaState) -> tuple[datetime, str]:
     assert state.wake_at is not None, "only sagas with a timer are asked for"
     return state.wake_at, state.id
-
-
-def _awaits(state: SagaState, participant: str | None) -> bool:
-    return any(participant in (None, pending.participant) for pending in state.pending) and state.wake_at is not None
 
 
 def _place(state: SagaState) -> Place:

@@ -50,6 +50,6 @@ class SendingAgain:
 
     async def _send(self) -> None:
         self._engine.announcer.interrupted()
-        count = await self._engine.resend(None, share=self._share())
+        count = await self._engine.resend(share=self._share())
         if count:
             log.warning("sent-again", sagas=count, reason="Redis has lost its streams")

@@ -91,10 +91,8 @@ class SagaStore(Protocol):
         """Sagas whose wake-up time has come, those that the share chooses, the longest overdue first."""
         ...
 
-    async def awaiting(
-        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
-    ) -> list[SagaState]:
-        """Sagas with a pending command for the participant (None: for any), by wake-up time and id, behind `after`.
+    async def awaiting(self, after: SagaState | None, limit: int, until: datetime) -> list[SagaState]:
+        """Sagas with a pending command, by wake-up time and id, behind `after`.
 
         Of those that have not changed after `until`. One whose wake-up moves meanwhile may be missed: whoever moved it
         has just sent its command.
@@ -206,12 +204,8 @@ class MongoSagaStore:
                 await self._sagas.update_many({"_id": {"$in": broken}}, later)
         return states
 
-    async def awaiting(
-        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
-    ) -> list[SagaState]:
+    async def awaiting(self, after: SagaState | None, limit: int, until: datetime) -> list[SagaState]:
         query: Document = {"wake_at": {"$exists": True}, "pending.0": {"$exists": True}, "updated_at": {"$lte": until}}
-        if participant is not None:
-            query["pending.participant"] = participant
         if after is not None:
             query["$or"] = behind(after.wake_at, after.id)
         return await self._find(query, limit=limit, sort=BY_WAKE_UP, hint="wake_at")

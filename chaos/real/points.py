@@ -80,10 +80,8 @@ class StruckStore:
     async def due(self, now: datetime, limit: int, share: Share = WHOLE) -> list[SagaState]:
         return await self._store.due(now, limit, share)
 
-    async def awaiting(
-        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
-    ) -> list[SagaState]:
-        return await self._store.awaiting(participant, after, limit, until)
+    async def awaiting(self, after: SagaState | None, limit: int, until: datetime) -> list[SagaState]:
+        return await self._store.awaiting(after, limit, until)
 
     async def page(self, query: Query) -> Page:
         return await self._store.page(query)

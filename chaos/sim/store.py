@@ -48,11 +48,9 @@ class SimStore:
             await self._process.sleep(0)  # What was read may be old by the time that it is used.
         return found
 
-    async def awaiting(
-        self, participant: str | None, after: SagaState | None, limit: int, until: datetime
-    ) -> list[SagaState]:
+    async def awaiting(self, after: SagaState | None, limit: int, until: datetime) -> list[SagaState]:
         await self._process.sleep(0)
-        return await self._shared.awaiting(participant, after, limit, until)
+        return await self._shared.awaiting(after, limit, until)
 
     async def page(self, query: Query) -> Page:
         await self._process.sleep(0)

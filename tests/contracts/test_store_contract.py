@@ -149,19 +149,17 @@ async def test_an_ended_saga_is_never_due_and_awaits_nothing(store: SagaStore) -
     assert state.status is Status.COMPLETED
     assert await store.load(["a"]) == {"a": state}
     assert await store.due(NOW + timedelta(days=9), 10) == []
-    assert await store.awaiting(None, None, 10, NOW + timedelta(days=9)) == []
+    assert await store.awaiting(None, 10, NOW + timedelta(days=9)) == []
     assert await store.count_active(10) == 0
 
 
-async def test_sagas_in_flight_are_found_by_the_participant_they_await(store: SagaStore) -> None:
+async def test_sagas_in_flight_are_found_by_wake_up_time_page_by_page(store: SagaStore) -> None:
     a, b, _ = await given(store, "a", "b", "c")
     await store.save([change(a, succeeded(a, NOW))])
     later = NOW + timedelta(seconds=1)
-    assert [state.id for state in await store.awaiting("inventory", None, 10, later)] == ["b", "c"]
-    assert [state.id for state in await store.awaiting("inventory", b, 10, later)] == ["c"]
-    assert [state.id for state in await store.awaiting("payment", None, 10, later)] == ["a"]
-    assert [state.id for state in await store.awaiting(None, None, 2, later)] == ["a", "b"]
-    assert [state.id for state in await store.awaiting(None, None, 10, NOW - timedelta(seconds=1))] == []
+    assert [state.id for state in await store.awaiting(None, 2, later)] == ["a", "b"]
+    assert [state.id for state in await store.awaiting(b, 10, later)] == ["c"]
+    assert [state.id for state in await store.awaiting(None, 10, NOW - timedelta(seconds=1))] == []
     assert await store.count_active(2) == 2
 
 

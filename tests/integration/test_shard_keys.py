@@ -44,7 +44,7 @@ EVERYWHERE = {
     (
         "find",
         "sagas",
-        "pending.0 pending.participant updated_at wake_at",
+        "pending.0 updated_at wake_at",
     ): "commands for a participant whose stream was lost",
     ("aggregate", "sagas", "wake_at"): "how many are in flight, counted by the index of timers",
     ("aggregate", "sagas", "status"): "the definitions of sagas in flight, and the figures of /metrics",
@@ -171,7 +171,7 @@ async def work(settings: Settings, mongo: Mongo) -> None:
             await eventually(lambda: any(call.shape[2] == "$changeStream" for call in _HEARD.calls))
             await events.aclose()
     clock = SystemClock()
-    await MongoSagaStore(mongo, settings.database, Random(0)).awaiting("inventory", None, 10, clock.now())
+    await MongoSagaStore(mongo, settings.database, Random(0)).awaiting(None, 10, clock.now())
     await SagaRetention(mongo, settings, clock, lambda _: None).purge(clock.now() + timedelta(days=1))
     inventory = LedgerRetention(mongo, f"{settings.database_prefix}inventory", clock, keep=None)
     seeder = Seeder(mongo, clock, Random(0), prefix=settings.database_prefix)

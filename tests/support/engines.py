@@ -11,7 +11,7 @@ from orchestrator.engine import Engine
 from orchestrator.memory_store import MemorySagaStore
 from orchestrator.observer import Observer
 from orchestrator.sweeper import Sweeper
-from orchestrator.work import Start
+from orchestrator.work import Start, Started
 from sagas import Definitions, Saga
 from sagas.order import order
 from support.clock import ManualClock
@@ -33,6 +33,13 @@ class CountingStore(MemorySagaStore):
         return await super().insert(states)
 
 
+async def start(engine: Engine, *starts: Start) -> Sequence[Started]:
+    """Accept and announce."""
+    started, decisions = await engine.accept(starts)
+    await engine.announce_started(decisions)
+    return started
+
+
 @dataclass
 class World:
     """Engines on one store and one bus."""
@@ -50,7 +57,7 @@ class World:
         return Engine(Definitions(sagas or [order]), self.store, announcer, self.clock, observer=observer)
 
     async def start(self, *ids: str) -> None:
-        await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])
+        await start(self.engine, *(Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids))
 
     def state(self, saga_id: str) -> SagaState:
         return self.store.sagas[saga_id]

@@ -19,6 +19,7 @@ from orchestrator.work import Start
 from sagas import Definitions
 from sagas.order import order
 from support.clock import ManualClock
+from support.engines import start
 from support.orders import ONE_PAIR, success
 
 STREAMS = Streams()
@@ -49,7 +50,7 @@ class One:
         self.sweeper = Sweeper(self.engine, bus, streams, self.replica)
 
     async def start(self, *ids: str) -> None:
-        await self.engine.start([Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids])
+        await start(self.engine, *(Start(order, saga_id, order.start(ONE_PAIR), "r") for saga_id in ids))
 
     @property
     def conflicts(self) -> float:

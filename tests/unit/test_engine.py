@@ -19,7 +19,7 @@ from orchestrator.sweeper import Sweeper
 from orchestrator.work import Input, Start
 from sagas import Saga
 from sagas.order import order
-from support.engines import INVENTORY, PAYMENT, STREAMS, World
+from support.engines import INVENTORY, PAYMENT, STREAMS, World, start
 from support.orders import ONE_PAIR, succeeded, success
 
 
@@ -39,8 +39,8 @@ async def test_a_started_saga_is_stored_and_its_first_command_is_on_the_stream(w
 async def test_a_repeated_start_is_the_same_saga_and_announces_nothing(world: World) -> None:
     await world.start("a")
     again = Start(order, "a", order.start(ONE_PAIR), "r")
-    (same,) = await world.engine.start([again])
-    (other,) = await world.engine.start([replace(again, request="another")])
+    (same,) = await start(world.engine, again)
+    (other,) = await start(world.engine, replace(again, request="another"))
     assert (same.replayed, same.taken) == (True, False)
     assert (other.replayed, other.taken) == (False, True)
     assert len(world.sent(INVENTORY)) == 1

@@ -110,7 +110,7 @@ async def test_a_lost_command_is_resent_and_no_attempt(world: Counted) -> None:
     world.deliver_all(INVENTORY, "inventory")
     world.clock.advance(3)
     await world.sweeper.sweep()
-    await world.engine.resend(None)
+    await world.engine.resend()
     page = world.read()
     assert page.all("saga_commands_resent_total") == {("action", "order", "reserve-stock"): 2}
     assert page.all("saga_step_attempts_total") == {}

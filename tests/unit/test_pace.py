@@ -49,6 +49,6 @@ async def test_timers_send_no_more_in_a_second_than_they_may(world: World) -> No
 async def test_after_a_wiped_bus_it_is_waited_for_between_the_pages(world: World) -> None:
     await world.start(*(f"s-{number}" for number in range(20)))
     begun = world.clock.now()
-    assert await paced(world, 5).resend(None, page=5) == 20
+    assert await paced(world, 5).resend(page=5) == 20
     assert 2 <= (world.clock.now() - begun).total_seconds() <= 4
     assert len(world.sent(INVENTORY)) == 40

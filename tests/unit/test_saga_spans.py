@@ -14,7 +14,7 @@ from orchestrator.tracing import SagaSpans
 from orchestrator.work import Input, Start
 from sagas import Definitions
 from sagas.order import order
-from support.engines import INVENTORY, PAYMENT, STREAMS, World
+from support.engines import INVENTORY, PAYMENT, STREAMS, World, start
 from support.orders import ONE_PAIR, failure, rejection, success
 from support.traces import Traces, keeping
 
@@ -157,7 +157,7 @@ async def test_what_redis_refuses_is_told_as_a_failed_sending(world: Traced) -> 
 
 async def test_sagas_that_are_not_sampled_cost_no_span(world: Traced) -> None:
     unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
-    await world.engine.start([Start(order, "a", order.start(ONE_PAIR), "r", unsampled)])
+    await start(world.engine, Start(order, "a", order.start(ONE_PAIR), "r", unsampled))
     await world.engine.apply([Input("a", success(world.state("a")))])
     assert not world.traces.spans
     assert world.bus.server.entries(PAYMENT)[0]["traceparent"].endswith("-00")
