@@ -1,4 +1,4 @@
-"""MongoDB: beside mongo_errors.py and mongo_writes.py the only module that names the driver.
+"""MongoDB: with the other modules mongo_….py the only place that names the driver, but for what sets a server up.
 
 Motor is the driver; PyMongo's own async client is a drop-in second one (the contract suites run on both). The few
 calls in which they differ are wrapped here. The driver's errors leave it only as those of adapters/errors.py.
