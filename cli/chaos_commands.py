@@ -55,7 +55,7 @@ Processes = Annotated[int | None, typer.Option(min=1, max=256, help="Processes t
 
 def _refused(words: str, **options: object) -> None:
     for name, value in options.items():
-        if value:
+        if value not in (None, []):
             raise Failure(f"--{name} is {words}.", Exit.USAGE)
 
 

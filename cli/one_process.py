@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import structlog
+
 from adapters.tracing.port import Tracer
 from cli.databases import Databases
 from orchestrator.app import Orchestrator
@@ -11,6 +13,8 @@ from orchestrator.serving import HttpServer
 from orchestrator.settings import Settings
 from participants.app import build
 from participants.participant import Participant
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -22,6 +26,7 @@ async def services(
     Signals are the caller's. Raises `OSError` where the port is taken, `InvalidDefinition`, `ChangedDefinition`.
     """
     orchestrator = Orchestrator(settings, tracer=tracer)
+    orchestrator.failed.add_done_callback(_tell)
     server = HttpServer(orchestrator.app, settings.http_host, settings.http_port, orchestrator.services.limits)
     working = build(*participants, settings=where.participant_settings, tracer=tracer)
     try:
@@ -33,6 +38,11 @@ async def services(
         server.close()
         await orchestrator.stop(settings.shutdown_timeout_s / 2)
         await working.stop()
+
+
+def _tell(failed: asyncio.Future[None]) -> None:
+    if not failed.cancelled() and (error := failed.exception()) is not None:
+        log.error("not-started", reason=f"{type(error).__name__}: {error}")
 
 
 @asynccontextmanager

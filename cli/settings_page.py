@@ -10,21 +10,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from cli.variables import CLIENTS, SERVERS
 from orchestrator.settings import PREFIX, Settings
 from participants.settings import ParticipantSettings
-
-#: What only the commands read that call a running service.
-CLIENTS = {
-    "SAGA_URL": "Where the service is; else what `.saga/` says of the one that runs here.",
-    "SAGA_API_KEY": "The key to call it with.",
-    "SAGA_API_KEY_FILE": "A file with the key, where that is not set itself.",
-    "NO_COLOR": "Set to anything: no colours.",
-}
-#: What only those read that start servers: `saga up`, `saga servers`, failure runs and tests.
-SERVERS = {
-    "SAGA_MONGOD": "The program to start; else that of the `embedded` extra, else `mongod` of the PATH.",
-    "SAGA_REDIS_SERVER": "Likewise; else `valkey-server` or `redis-server` of the PATH.",
-}
 
 _OPENING = """\
 # Settings

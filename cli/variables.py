@@ -6,8 +6,19 @@ from adapters.process import PLANNED_FAULTS
 from orchestrator.settings import Settings
 from participants.settings import ParticipantSettings
 
-#: Variables that no settings class has: of the command line's clients, the servers' launcher, and failure runs.
-_OTHERS = {"SAGA_URL", "SAGA_API_KEY", "SAGA_API_KEY_FILE", "SAGA_MONGOD", "SAGA_REDIS_SERVER", PLANNED_FAULTS}
+#: What only the commands read that call a running service.
+CLIENTS = {
+    "SAGA_URL": "Where the service is; else what `.saga/` says of the one that runs here.",
+    "SAGA_API_KEY": "The key to call it with.",
+    "SAGA_API_KEY_FILE": "A file with the key, where that is not set itself.",
+    "NO_COLOR": "Set to anything: no colours.",
+}
+#: What only those read that start servers: `saga up`, `saga servers`, failure runs and tests.
+SERVERS = {
+    "SAGA_MONGOD": "The program to start; else that of the `embedded` extra, else `mongod` of the PATH.",
+    "SAGA_REDIS_SERVER": "Likewise; else `redis-server` or `valkey-server` of the PATH.",
+}
+_OTHERS = {*CLIENTS, *SERVERS, PLANNED_FAULTS}  #: those that no settings class has
 _FOR_TESTS = ("SAGA_TEST_", "SAGA_SOAK")
 
 

@@ -224,7 +224,6 @@ class Orchestrator:
             except Unavailable:
                 continue
             except Exception as error:  # noqa: BLE001 - whoever runs this process must hear of it
-                log.error("not-started", reason=f"{type(error).__name__}: {error}")
                 self.failed.set_exception(error)
                 return None
 
@@ -288,10 +287,11 @@ def main() -> int:
     try:
         with tracing(SERVICE) as tracer:
             run(serve(settings, tracer=tracer))
-    except Exception as error:
-        log.error(
-            "not-started", reason=str(error), exc_info=not isinstance(error, ChangedDefinition | ValueError | OSError)
-        )
+    except (ChangedDefinition, ValueError, OSError) as error:
+        log.error("not-started", reason=str(error))
+        return 1
+    except Exception:
+        log.exception("not-started")
         return 1
     return 0
 

@@ -177,9 +177,10 @@ def parse(registration: Registration, command: CommandMessage) -> Command | Answ
 
 def succeeded(reply: Reply) -> Answer:
     """The answer that carries a reply. Raises `ValueError` where it can't be stored or sent."""
-    data = from_json(reply.model_dump_json())
+    text = reply.model_dump_json()
+    data = from_json(text)
     check_storable(data)
-    check_sendable(data)
+    check_sendable(data, text.encode())
     return Answer(Outcome.SUCCEEDED, data)
 
 

@@ -5,8 +5,6 @@ Saga and participant look at it before anything is done that would then have to 
 
 import json
 
-from pydantic_core import to_json
-
 from sagas.messages import Json
 
 MAX_SENT_BYTES = 256 * 1024  #: of a message's data as JSON, in either direction
@@ -34,7 +32,7 @@ def byte_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
-def check_sendable(data: Json) -> None:
-    """Raise `NotSendable` where `text_of` would, for what can be stored; faster for what is far from it."""
-    if len(to_json(data)) > MAX_SENT_BYTES // 2:  # It writes some numbers shorter, never by half.
+def check_sendable(data: Json, by_pydantic: bytes) -> None:
+    """Raise `NotSendable` where `text_of` would, for what can be stored; at once for what is far from it."""
+    if len(by_pydantic) > MAX_SENT_BYTES // 2:  # Its JSON has some numbers shorter, never by half.
         text_of(data)

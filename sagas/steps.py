@@ -74,7 +74,7 @@ class CommandBuilder:
             else:
                 fields = dump(self._made(self.function, data), by_alias=None)
                 check_storable(fields)
-            check_sendable(fields)
+            check_sendable(fields, to_json(fields))
             return fields
         except Exception as error:  # The author's function may raise anything.
             raise CannotBuild(_said(self.where, self.command, error)) from error

@@ -113,13 +113,9 @@ class RedisBus:
     async def unsubscribe(self, stream: str) -> None:
         """Read the stream no more, once the batch in hand is done."""
         leaving = [guardian for guardian in self._guardians if guardian.stream == stream]
-        self._guardians = [guardian for guardian in self._guardians if guardian.stream != stream]
         drain_s = self._shared.settings.drain_timeout_s
-        try:
-            await asyncio.gather(*(guardian.stop(drain_s) for guardian in leaving))
-        except asyncio.CancelledError:
-            self._guardians += leaving  # Whoever is in a hurry stops the bus next.
-            raise
+        await asyncio.gather(*(guardian.stop(drain_s) for guardian in leaving))
+        self._guardians = [guardian for guardian in self._guardians if guardian not in leaving]
 
     async def lease(self, wanted: Collection[str], names: Sequence[str]) -> Mapping[str, str]:
         """Take or renew each wanted name that nobody else holds; then who holds which of the names, by name."""

@@ -45,7 +45,7 @@ EVERYWHERE = {
         "find",
         "sagas",
         "pending.0 updated_at wake_at",
-    ): "commands for a participant whose stream was lost",
+    ): "what is awaited, once streams were lost",
     ("aggregate", "sagas", "wake_at"): "how many are in flight, counted by the index of timers",
     ("aggregate", "sagas", "status"): "the definitions of sagas in flight, and the figures of /metrics",
     ("aggregate", "sagas", "$changeStream"): "the change stream of all sagas, while somebody listens",

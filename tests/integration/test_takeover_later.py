@@ -1,12 +1,11 @@
 """Entries that are taken over and have their verdicts later: how many at once, whose they are, and what counts."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.bus import Delivery, Subscription, Verdict
+from adapters.bus import Subscription
 from adapters.streams.redis_bus import RedisBus
-from support.asking import Asked
+from support.asking import Asked, Stays
 from support.buses import FAST, Recorder, RedisWorld, numbered, time_enough
 from support.redis_worlds import MakeWorld, abandon, make_world, reading, settled, world
 from support.waiting import eventually
@@ -139,15 +138,9 @@ async def test_nor_does_what_is_given_up_in_the_middle_of_its_handler(make_world
     await world.bus().publish(numbered(stream, 1))
     await abandon(world, count=1)
     for _ in range(3):
-        tried: list[Delivery] = []
-
-        async def never_ends(deliveries: Sequence[Delivery], tried: list[Delivery] = tried) -> Sequence[Verdict]:
-            tried.extend(deliveries)
-            await asyncio.get_running_loop().create_future()
-            return []
-
-        bus = await reading(world, never_ends)
-        await eventually(lambda: bool(tried))  # noqa: B023 - it is waited for at once
-        assert not tried[0].suspect
+        handler = Stays()
+        bus = await reading(world, handler)
+        await eventually(lambda: bool(handler.given))  # noqa: B023 - it is waited for at once
+        assert not handler.given[0].suspect
         await bus.stop()
     assert await world.pending(stream, "p") == 1

@@ -50,3 +50,15 @@ class Asked:
         for future in self.open.values():
             future.set_result(Ack())
         self.open.clear()
+
+
+class Stays:
+    """Handles what it is given without an end."""
+
+    def __init__(self) -> None:
+        self.given: list[Delivery] = []
+
+    async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        self.given += deliveries
+        await asyncio.get_running_loop().create_future()
+        return []

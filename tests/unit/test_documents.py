@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cli.settings_page import CLIENTS, SERVERS
+from cli.variables import CLIENTS, SERVERS
 from orchestrator.settings import Settings
 from participants.settings import ParticipantSettings
 from support.documents import Block, Document, documents, is_shown, lines_shown
